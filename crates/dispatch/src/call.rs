@@ -1,0 +1,196 @@
+//! What a caller wants of a model (`Call`) and what becomes of it (`Outcome`). A call knows nothing of providers,
+//! keys or HTTP; it names at most a model.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use corsac_ledger::RunId;
+use corsac_schema::Schema;
+use corsac_wire::Usd;
+use serde_json::Value;
+
+/// One question to a model.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who asks, for the ledger.
+    pub origin: Origin,
+    /// The part of the prompt that all calls of one operator share, byte for byte, so that it can be cached.
+    pub system: Arc<str>,
+    /// The part that is this call's own.
+    pub user: String,
+    /// What the answer must look like.
+    pub contract: Contract,
+    /// Model and sampling, shared by all calls of one operator.
+    pub settings: Arc<CallSettings>,
+}
+
+/// The run, the operator and the row a call was made for.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The run the call belongs to.
+    pub run: RunId,
+    /// The operator's SQL name, such as `semantic_classify`.
+    pub operator: Arc<str>,
+    /// The first input row that asked, counted from 0.
+    pub row: u64,
+}
+
+/// The form an answer must have.
+#[derive(Debug, Clone)]
+pub enum Contract {
+    /// Any text that is not empty.
+    Text,
+    /// JSON that satisfies a schema.
+    Json(Schema),
+}
+
+/// Settings that one operator's calls share. `None` leaves the choice to the profile.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallSettings {
+    /// A model id or alias in place of the default one.
+    pub model: Option<String>,
+    /// Sampling temperature, 0 to 2.
+    pub temperature: Option<f64>,
+    /// The most tokens the answer may have.
+    pub max_tokens: Option<u32>,
+    /// The most time a call may take over all its attempts.
+    pub timeout: Option<Duration>,
+}
+
+/// A call ends as one of these, always.
+pub type Outcome = Result<Answer, Failure>;
+
+/// A validated answer, with what it cost and who gave it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The answer: a JSON string for [`Contract::Text`], else the value the schema describes.
+    pub value: Arc<Value>,
+    /// The model that served.
+    pub model: Arc<str>,
+    /// The provider that served, if one was named.
+    pub provider: Option<Arc<str>>,
+    /// What all attempts of this call cost; zero when it came from memory.
+    pub cost: Usd,
+    /// Requests sent for this call; zero when it came from memory.
+    pub attempts: u32,
+    /// Where the answer came from.
+    pub source: Source,
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A model was asked.
+    Asked,
+    /// An earlier run had asked the same.
+    Memory,
+    /// Another call in flight asked the same.
+    Shared,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The class of failure.
+    pub kind: FailureKind,
+    /// What happened and what to do, for a person.
+    pub message: Arc<str>,
+    /// Requests sent for this call.
+    pub attempts: u32,
+    /// What they cost all the same.
+    pub cost: Usd,
+    /// The last model tried, if any.
+    pub model: Option<Arc<str>>,
+    /// The last provider that replied, if it was named.
+    pub provider: Option<Arc<str>>,
+}
+
+/// The classes of failure a row can end with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The input cannot be asked: too long for every model, or not renderable.
+    BadInput,
+    /// The request itself was refused and no remedy helped.
+    Refused,
+    /// Moderation, a guardrail or the model declined to answer.
+    Moderated,
+    /// The answer did not satisfy the schema, also after asking again.
+    InvalidAnswer,
+    /// The answer was cut at the token limit.
+    Truncated,
+    /// The limit on requests did not clear before the deadline.
+    RateLimited,
+    /// Providers failed, or no reply could be read.
+    ProviderError,
+    /// No reply before the deadline.
+    Timeout,
+    /// No connection could be made.
+    Unreachable,
+    /// The model is unknown or nobody serves it under these settings. Stops the run.
+    NoSuchModel,
+    /// The key is missing, wrong or not allowed. Stops the run.
+    Unauthorized,
+    /// The account has no credits left. Ends the asking; what is done is kept.
+    OutOfCredits,
+    /// The ceiling set by the user was reached. Ends the asking; what is done is kept.
+    BudgetReached,
+    /// The user stopped the run.
+    Interrupted,
+    /// The ledger could not record the answer, so it was not released. Stops the run.
+    LedgerFailed,
+    /// A defect in Corsac.
+    Internal,
+}
+
+impl FailureKind {
+    /// The name in SQL outcomes, in the ledger and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadInput => "bad_input",
+            Self::Refused => "refused",
+            Self::Moderated => "moderated",
+            Self::InvalidAnswer => "invalid_answer",
+            Self::Truncated => "truncated",
+            Self::RateLimited => "rate_limited",
+            Self::ProviderError => "provider_error",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::NoSuchModel => "no_such_model",
+            Self::Unauthorized => "unauthorized",
+            Self::OutOfCredits => "out_of_credits",
+            Self::BudgetReached => "budget_reached",
+            Self::Interrupted => "interrupted",
+            Self::LedgerFailed => "ledger_failed",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether no further row can succeed and the query should fail at once.
+    pub fn stops_run(self) -> bool {
+        matches!(self, Self::NoSuchModel | Self::Unauthorized | Self::Interrupted | Self::LedgerFailed)
+    }
+
+    /// Whether asking ends but the rows already answered are worth keeping: the rows left end unanswered.
+    pub fn ends_asking(self) -> bool {
+        matches!(self, Self::OutOfCredits | Self::BudgetReached)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that answers calls: the dispatcher, or a stand-in for tests.
+#[async_trait]
+pub trait Ask: Send + Sync + fmt::Debug {
+    /// Answers one call. Dropping the future stops the work; nothing is paid for afterwards if it can be avoided.
+    async fn ask(&self, call: Call) -> Outcome;
+
+    /// The most calls worth having under way at once.
+    fn window(&self) -> usize;
+}

@@ -1,0 +1,1 @@
+//! Semantic operators on Apache DataFusion: functions, plan rewrite, streaming execution, session and tables

@@ -1,0 +1,1 @@
+//! The embedded model: GGUF weights, tokens and grammar-constrained decoding on the CPU

@@ -1,0 +1,1 @@
+//! JSON Schema for answers: short form, strict dialect, validation and a tolerant reader that records its repairs

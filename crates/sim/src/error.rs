@@ -1,0 +1,40 @@
+//! What can be wrong before the simulator starts. Once it runs it has no errors of its own: every
+//! request gets a reply.
+
+use thiserror::Error;
+
+/// Why a simulator could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// A script says something that cannot be done.
+    #[error("the script{}{} cannot be used: {message}", place("line", *line), place("rule", *rule))]
+    Script {
+        /// The line, counted from 1, where known.
+        line: Option<usize>,
+        /// The rule, counted from 1, where it is about one.
+        rule: Option<usize>,
+        /// What is wrong and what to write.
+        message: String,
+    },
+    /// A flag has a value that cannot be read.
+    #[error("--{flag} {value}: expected {expected}")]
+    Option {
+        /// The flag's name.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+        /// What it should look like.
+        expected: String,
+    },
+}
+
+impl SimError {
+    pub(crate) fn option(flag: &'static str, value: &str, expected: &str) -> Self {
+        Self::Option { flag, value: value.to_owned(), expected: expected.to_owned() }
+    }
+}
+
+fn place(what: &str, number: Option<usize>) -> String {
+    number.map_or_else(String::new, |number| format!(", {what} {number},"))
+}

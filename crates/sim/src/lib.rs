@@ -1,0 +1,1 @@
+//! OpenRouter simulated: a catalog, keys, limits and faults by script and seed

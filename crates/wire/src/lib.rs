@@ -1,0 +1,30 @@
+//! OpenRouter's HTTP contract as types: requests, replies, errors and the catalog.
+//!
+//! Lenient in what it reads (every field may be missing, new fields and values appear without notice), exact in what it
+//! writes. This crate opens no socket, reads no clock and knows no policy.
+//!
+//! ```
+//! use corsac_wire::{ChatReply, Reply};
+//!
+//! let body = br#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"cost":0.00014}}"#;
+//! let Reply::Chat(chat) = Reply::decode(200, body) else { panic!("not a chat reply") };
+//! assert_eq!(chat.text(), Some("Hi"));
+//! assert_eq!(chat.usage.and_then(|u| u.cost).map(|c| c.to_string()), Some("$0.00014".to_owned()));
+//! ```
+
+pub mod catalog;
+mod chat;
+mod error;
+pub mod header;
+mod reply;
+mod request;
+mod usd;
+
+pub use chat::{ChatChoice, ChatMessage, ChatReply, FunctionCall, ToolCall, Usage};
+pub use error::{ErrorBody, ErrorCode};
+pub use reply::Reply;
+pub use request::{
+    ChatRequest, JsonSchemaFormat, MaxPrice, Message, ProviderPreferences, Reasoning, ResponseFormat, Role, Sort, Tool, ToolChoice,
+    ToolFunction, ToolName, raw,
+};
+pub use usd::{Usd, UsdError};
