@@ -129,6 +129,8 @@ pub enum FailureKind {
     Timeout,
     /// No connection could be made.
     Unreachable,
+    /// The service was never reached, or is out of reach for many calls in a row. Stops the run.
+    Offline,
     /// The model is unknown or nobody serves it under these settings. Stops the run.
     NoSuchModel,
     /// The key is missing, wrong or not allowed. Stops the run.
@@ -158,6 +160,7 @@ impl FailureKind {
             Self::ProviderError => "provider_error",
             Self::Timeout => "timeout",
             Self::Unreachable => "unreachable",
+            Self::Offline => "offline",
             Self::NoSuchModel => "no_such_model",
             Self::Unauthorized => "unauthorized",
             Self::OutOfCredits => "out_of_credits",
@@ -170,7 +173,7 @@ impl FailureKind {
 
     /// Whether no further row can succeed and the query should fail at once.
     pub fn stops_run(self) -> bool {
-        matches!(self, Self::NoSuchModel | Self::Unauthorized | Self::Interrupted | Self::LedgerFailed)
+        matches!(self, Self::NoSuchModel | Self::Unauthorized | Self::Offline | Self::Interrupted | Self::LedgerFailed)
     }
 
     /// Whether asking ends but the rows already answered are worth keeping: the rows left end unanswered.

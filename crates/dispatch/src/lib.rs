@@ -1,5 +1,29 @@
 //! The one door to a model: resolve, recall, admit, exchange, read, remedy, record.
+//!
+//! A [`Dispatcher`] answers [`Call`]s over an [`Exchange`] (HTTP, the embedded model or a simulator). It asks nothing
+//! twice, paces requests, holds the budget, finds its way out of faults, and records what happened before it lets an
+//! answer go. It knows neither rows nor modules.
 
 mod call;
+mod catalog;
+mod clock;
+mod compose;
+mod dispatcher;
+mod exchange;
+mod failure;
+mod flight;
+mod gate;
+mod http;
+mod providers;
+mod read;
+mod settings;
+mod tally;
 
 pub use call::{Answer, Ask, Call, CallSettings, Contract, Failure, FailureKind, Origin, Outcome, Source};
+pub use catalog::{Catalog, CatalogError};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use dispatcher::Dispatcher;
+pub use exchange::{Exchange, ExchangeError, RawReply, Request};
+pub use http::{App, HttpExchange, HttpOptions, HttpOptionsError};
+pub use settings::Settings;
+pub use tally::{Summary, Tally};

@@ -1,6 +1,7 @@
 //! Reads one cell of an Arrow array as a JSON value or as text, whatever its type. Nothing here depends on a program.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
@@ -39,8 +40,7 @@ impl<'a> Cells<'a> {
             Cells::Text(array) => array.is_null(row),
             Cells::LargeText(array) => array.is_null(row),
             Cells::TextView(array) => array.is_null(row),
-            // a dictionary's nulls may stand in its values
-            Cells::Other(array) => array.is_null(row) || array.logical_nulls().is_some_and(|nulls| nulls.is_null(row)),
+            Cells::Other(array) => array.is_null(row),
         }
     }
 
@@ -62,6 +62,16 @@ impl<'a> Cells<'a> {
             _ => Ok(Value::String(self.text(row).unwrap_or_default().to_owned())),
         }
     }
+}
+
+/// Gives an array a form in which every row says for itself whether it is NULL.
+pub(crate) fn readable(array: ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Dictionary(_, values) => cast(&array, values)?,
+        DataType::RunEndEncoded(_, values) => cast(&array, values.data_type())?,
+        DataType::Null => new_null_array(&DataType::Utf8, array.len()),
+        _ => array,
+    })
 }
 
 /// A cell as a JSON value: numbers and booleans stay what they are, lists and structs become arrays and objects, and
@@ -150,7 +160,7 @@ mod tests {
     use std::sync::Arc;
 
     fn read(array: impl Array + 'static) -> Vec<Value> {
-        let array: ArrayRef = Arc::new(array);
+        let array = readable(Arc::new(array)).unwrap();
         let cells = Cells::of(&array);
         (0..array.len()).map(|row| cells.value(row).unwrap()).collect()
     }
@@ -165,6 +175,7 @@ mod tests {
 
     #[test]
     fn a_dictionary_reads_as_its_values() {
+        assert_eq!(read(arrow::array::NullArray::new(1)), [Value::Null]);
         let dictionary: DictionaryArray<Int32Type> = vec![Some("x"), None, Some("y"), Some("x")].into_iter().collect();
         assert_eq!(read(dictionary), [json!("x"), Value::Null, json!("y"), json!("x")]);
     }

@@ -124,12 +124,7 @@ pub(crate) fn page(
         .collect()
 }
 
-fn read_call(
-    connection: &Connection,
-    words: &WordTexts,
-    first: i64,
-    row: &Row<'_>,
-) -> rusqlite::Result<CallView> {
+fn read_call(connection: &Connection, words: &WordTexts, first: i64, row: &Row<'_>) -> rusqlite::Result<CallView> {
     let fingerprint = Fingerprint::from_bytes(row.get(1)?);
     let outcome = match row.get::<_, i64>(4)? {
         0 => CallViewOutcome::Answered(recall::answer(connection, words, &fingerprint)?),

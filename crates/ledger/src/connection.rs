@@ -32,14 +32,15 @@ pub(crate) fn open_writer(blame: &Blame, size_limit_bytes: Option<u64>) -> Resul
         fs::create_dir_all(folder)
             .map_err(|error| LedgerError::Unreachable { path: path.clone(), detail: error.to_string() })?;
     }
-    let mut connection = connect(path).map_err(|error| blame.explain(error))?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(|error| blame.explain(error))?;
     prepare(&mut connection, blame, Use::Write { size_limit_bytes })?;
     Ok(connection)
 }
 
 /// Opens a second connection to a file that [`open_writer`] has prepared.
 pub(crate) fn open_reader(blame: &Blame) -> Result<Connection, LedgerError> {
-    let connection = connect(&blame.path).map_err(|error| blame.explain(error))?;
+    // Not made anew: had somebody removed the file, an empty one would look as if nothing had ever been asked.
+    let connection = connect(&blame.path, OpenFlags::empty()).map_err(|error| blame.explain(error))?;
     settle(&connection, blame, Use::Read).map_err(|error| blame.explain(error))?;
     Ok(connection)
 }
@@ -52,10 +53,10 @@ pub(crate) fn open_memory(blame: &Blame) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, creation: OpenFlags) -> rusqlite::Result<Connection> {
     // Without SQLite's own mutexes: each connection stands behind a lock of ours.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags | creation)
 }
 
 fn prepare(connection: &mut Connection, blame: &Blame, purpose: Use) -> Result<(), LedgerError> {

@@ -69,7 +69,10 @@ impl LedgerOptions {
 
     /// Opens or makes the ledger in this file, and the folders above it.
     pub fn open(self, path: &Path) -> Result<Ledger, LedgerError> {
-        let blame = Blame::new(path, self.busy_timeout);
+        // Absolute, because the file is opened more than once and the working directory may change in between.
+        let path = std::path::absolute(path)
+            .map_err(|error| LedgerError::Unreachable { path: path.to_owned(), detail: error.to_string() })?;
+        let blame = Blame::new(&path, self.busy_timeout);
         let writing = Arc::new(Mutex::new(connection::open_writer(&blame, self.size_limit_bytes)?));
         let reader = || Reader::of_file(blame.clone());
         Ledger::assemble(writing, reader(), reader(), blame.clone(), self.process_lives)

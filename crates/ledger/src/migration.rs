@@ -51,9 +51,8 @@ pub(crate) fn migrate(connection: &mut Connection, blame: &Blame) -> Result<(), 
     if check(connection, blame)? == CURRENT {
         return Ok(());
     }
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| blame.explain(error))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| blame.explain(error))?;
     // Another process may have taken the steps while this one waited for the lock.
     let format = check(&transaction, blame)?;
     let missing = usize::try_from(format).ok().and_then(|taken| STEPS.get(taken..));

@@ -104,7 +104,9 @@ pub(crate) fn latest(
 ) -> rusqlite::Result<Vec<RunSummary>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?"
+        ))?
         .query_and_then([limit], |row| read_summary(connection, words, row, lives))?
         .collect()
 }

@@ -1,7 +1,7 @@
 //! What was spent, from sums that the writer keeps with every commit; no call or attempt is read for it.
 
-use std::collections::BTreeMap;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use corsac_wire::Usd;
 use rusqlite::{Connection, params};

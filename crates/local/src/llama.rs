@@ -347,12 +347,14 @@ impl WithSimd for Gate<'_> {
 #[inline(always)]
 fn exponential(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
-    // adding and taking away 1.5·2^23 rounds to the nearest whole number
+    // adding 1.5·2^23 leaves the nearest whole number in the low bits
     const ROUND: f32 = 12_582_912.0;
-    let whole = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
     let rest = x - whole * 0.693_359_4 + whole * 2.121_944_4e-4;
     let series = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest * (1.0 / 720.0))))));
-    series * f32::from_bits(((whole as i32 + 127) as u32) << 23)
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    series * f32::from_bits(exponent << 23)
 }
 
 /// One token's attention over everything its sequence has seen, up to itself.

@@ -115,7 +115,7 @@ fn step(fault: &Fault, course: &Course, chance: f64) -> Step {
             _ => next_model(course),
         },
         FaultClass::Truncated => {
-            let larger = course.max_tokens.saturating_mul(4).min(course.max_tokens_cap());
+            let larger = course.max_tokens.saturating_mul(8).min(course.max_tokens_cap());
             if !course.resized && larger > course.max_tokens { Step::MaxTokens(larger) } else { next_model(course) }
         }
         FaultClass::Invalid if !course.corrected => Step::AskAgain(fault.message.clone()),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn length_is_raised_once() {
-        assert_eq!(follow(FaultClass::Truncated, None, 1, Strategy::Text), ["max_tokens 2048", "give up"]);
+        assert_eq!(follow(FaultClass::Truncated, None, 1, Strategy::Text), ["max_tokens 4096", "give up"]);
         assert_eq!(follow(FaultClass::CannotAfford { affordable: 100 }, None, 1, Strategy::Text), ["max_tokens 95", "give up"]);
     }
 

@@ -63,7 +63,7 @@ impl Template {
             .variables
             .iter()
             .zip(values)
-            .map(|(name, value)| (name.as_str(), JinjaValue::from_serialize(value)))
+            .map(|(name, value)| (name.as_str(), JinjaValue::from(minijinja::value::Serde(value))))
             .collect();
         self.environment
             .get_template(NAME)

@@ -165,6 +165,12 @@ impl ReadError {
 
 const EXCERPT_CHARS: usize = 60;
 
+/// The start of a word that is to stand inside a message.
+pub(crate) fn clipped(text: &str) -> String {
+    const WORD_CHARS: usize = 30;
+    text.chars().take(WORD_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The start of a text in quotes, control characters escaped.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut shown = String::from("\"");

@@ -30,6 +30,8 @@ fn object_conforms(object: &Object, map: &Map<String, Value>) -> bool {
     let mut known = 0;
     for member in &object.members {
         match map.get(&member.name) {
+            // Null for a property that may be absent but not null has to be taken out first.
+            Some(Value::Null) if !member.required && !member.shape.nullable => return false,
             Some(value) if conforms(&member.shape, value) => known += 1,
             None if !member.required => {}
             _ => return false,

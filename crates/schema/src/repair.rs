@@ -43,6 +43,8 @@ pub enum RepairKind {
     ControlCharacter,
     /// An escape JSON does not know; its characters were kept.
     InvalidEscape,
+    /// A scalar without JSON's quotes (`positive`).
+    BareText,
     /// JSON inside a JSON text.
     DoubleEncoded,
     /// The answer came in one layer too many (`[{…}]`, `{"answer": {…}}`) or without its only property (`positive`).
@@ -76,6 +78,7 @@ impl RepairKind {
             RepairKind::Comments => "comments",
             RepairKind::ControlCharacter => "control_character",
             RepairKind::InvalidEscape => "invalid_escape",
+            RepairKind::BareText => "bare_text",
             RepairKind::DoubleEncoded => "double_encoded",
             RepairKind::Wrapped => "wrapped",
             RepairKind::NumberAsText => "number_as_text",

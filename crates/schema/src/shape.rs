@@ -81,7 +81,7 @@ impl Compiler {
             map.keys().all(|key| UNDERSTOOD.contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str()));
         self.complete &= all_understood;
         if map.contains_key("$ref") {
-            return any();
+            return self.undecided(false);
         }
         if let Some((keyword, Value::Array(branches))) = ["anyOf", "oneOf"].iter().find_map(|k| map.get_key_value(*k)) {
             return self.union(keyword, branches, map);
@@ -91,11 +91,11 @@ impl Compiler {
             return self.one_of(values, &names, null_by_type);
         }
         let name = match names.as_slice() {
-            [] if null_by_type == Some(true) => return self.undecided(),
+            [] if null_by_type == Some(true) => return self.undecided(true),
             [] => inferred_type(map),
             [one] => Some(*one),
             ["integer", "number"] | ["number", "integer"] => Some("number"),
-            _ => return self.undecided(),
+            _ => return self.undecided(null_by_type == Some(true)),
         };
         let kind = match name {
             Some("string") => self.text(map),
@@ -104,7 +104,7 @@ impl Compiler {
             Some("boolean") => Kind::Boolean,
             Some("array") => self.list(map),
             Some("object") => self.object(map),
-            _ => return Shape { kind: Kind::Any, nullable: true },
+            _ => return any(),
         };
         Shape { kind, nullable: null_by_type == Some(true) }
     }
@@ -116,7 +116,7 @@ impl Compiler {
         let nullable = rest.len() < branches.len();
         self.complete &= alone && branches.len() - rest.len() <= 1;
         if !alone {
-            return self.undecided();
+            return self.undecided(nullable);
         }
         if let [only] = rest.as_slice() {
             let inner = self.shape(only);
@@ -126,7 +126,7 @@ impl Compiler {
         }
         match fixed_texts(&rest) {
             Some(labels) => Shape { kind: Kind::Enum(labels), nullable },
-            None => self.undecided(),
+            None => self.undecided(nullable),
         }
     }
 
@@ -163,8 +163,8 @@ impl Compiler {
 
     fn list(&mut self, map: &Map<String, Value>) -> Kind {
         let item = match map.get("items") {
-            Some(Value::Array(_)) => self.undecided(),
-            _ if map.contains_key("prefixItems") => self.undecided(),
+            Some(Value::Array(_)) => self.undecided(true),
+            _ if map.contains_key("prefixItems") => self.undecided(true),
             Some(items) => self.shape(items),
             None => any(),
         };
@@ -195,9 +195,11 @@ impl Compiler {
         Kind::Object(Object { members, closed })
     }
 
-    fn undecided(&mut self) -> Shape {
+    /// A place only the validator can judge. `nullable` says whether null is known to be welcome, which decides what a
+    /// null for an optional property means.
+    fn undecided(&mut self, nullable: bool) -> Shape {
         self.complete = false;
-        any()
+        Shape { kind: Kind::Any, nullable }
     }
 }
 

@@ -157,14 +157,19 @@ impl Parser<'_> {
     fn type_expression(&mut self) -> Result<Type, SchemaError> {
         self.depth += 1;
         if self.depth > NESTING_LIMIT {
-            return self.fault(self.at, self.at + 1, &format!("nested more than {NESTING_LIMIT} deep"), "");
+            return self.too_deep();
         }
         let mut ty = match self.peek() {
             Some('{') => self.structure()?,
             Some(c) if starts_name(c) => self.named_type()?,
             next => return self.unexpected(next, "a type", TYPES),
         };
+        let mut lists = 0;
         while self.peek() == Some('[') {
+            lists += 1;
+            if self.depth + lists > NESTING_LIMIT {
+                return self.too_deep();
+            }
             self.bump();
             if !self.take(']') {
                 let next = self.peek();
@@ -323,6 +328,10 @@ impl Parser<'_> {
     fn unexpected<T>(&self, found: Option<char>, wanted: &str, expected: &str) -> Result<T, SchemaError> {
         let found = found.map_or("the end of the text".to_owned(), |c| format!("`{c}`"));
         self.fault(self.at, self.at + 1, &format!("expected {wanted}, found {found}"), expected)
+    }
+
+    fn too_deep<T>(&self) -> Result<T, SchemaError> {
+        self.fault(self.at, self.at + 1, &format!("nested more than {NESTING_LIMIT} deep"), "")
     }
 
     fn fault<T>(&self, start: usize, end: usize, message: &str, expected: &str) -> Result<T, SchemaError> {

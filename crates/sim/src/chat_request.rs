@@ -167,8 +167,10 @@ pub(crate) struct ChatRequest<'a> {
     pub(crate) reasoning: ReasoningWish,
     pub(crate) hide_reasoning: bool,
     pub(crate) heals: bool,
-    /// The text of the last message of a user.
-    pub(crate) last_user_text: Cow<'a, str>,
+    /// The text of every message.
+    texts: Vec<Cow<'a, str>>,
+    /// Which of them is the last of a user.
+    last_user: Option<usize>,
     /// Whether the conversation ends with a tool's result.
     pub(crate) after_tool_result: bool,
     pub(crate) has_images: bool,
@@ -242,11 +244,22 @@ impl<'a> ChatRequest<'a> {
             after_tool_result: messages.last().is_some_and(|message| message.role == "tool"),
             has_images: talk.has_images,
             text_characters: talk.characters,
-            last_user_text: talk.last_user_text,
+            texts: talk.texts,
+            last_user: talk.last_user,
             tool_characters,
             message_count: messages.len() as u64,
             parameters,
         })
+    }
+
+    /// The text of the last message of a user.
+    pub(crate) fn last_user_text(&self) -> &str {
+        self.last_user.and_then(|index| self.texts.get(index)).map_or("", Cow::as_ref)
+    }
+
+    /// The text of every message.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(Cow::as_ref)
     }
 }
 
@@ -345,14 +358,15 @@ fn parameters_of(bytes: &[u8]) -> Vec<String> {
 
 /// What the messages say, all together.
 struct Talk<'a> {
-    last_user_text: Cow<'a, str>,
+    texts: Vec<Cow<'a, str>>,
+    last_user: Option<usize>,
     characters: u64,
     has_images: bool,
 }
 
 impl<'a> Talk<'a> {
     fn read(messages: &[Message<'a>]) -> Result<Self, String> {
-        let mut talk = Self { last_user_text: Cow::Borrowed(""), characters: 0, has_images: false };
+        let mut talk = Self { texts: Vec::with_capacity(messages.len()), last_user: None, characters: 0, has_images: false };
         for (index, message) in messages.iter().enumerate() {
             if !matches!(message.role.as_ref(), "system" | "developer" | "user" | "assistant" | "tool") {
                 return Err(format!("messages.{index}.role: Invalid input"));
@@ -361,8 +375,9 @@ impl<'a> Talk<'a> {
             let text = talk.content(content.get()).map_err(|()| format!("messages.{index}.content: Invalid input"))?;
             talk.characters += text.chars().count() as u64;
             if message.role == "user" {
-                talk.last_user_text = text;
+                talk.last_user = Some(talk.texts.len());
             }
+            talk.texts.push(text);
         }
         Ok(talk)
     }
@@ -405,7 +420,7 @@ mod tests {
             {"role":"assistant","content":null}]}"#;
         let request = ChatRequest::read(body).unwrap();
         assert_eq!(request.wanted, ["a/b", "c/d"]);
-        assert_eq!(request.last_user_text, "one\ntëo");
+        assert_eq!(request.last_user_text(), "one\ntëo");
         assert_eq!(request.text_characters, 8 + 7);
         assert!(request.has_images);
         assert!(matches!(request.shape, Shape::Text));

@@ -1,0 +1,187 @@
+//! From a call and the course it is on to the bytes of a request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use corsac_ledger::Fingerprint;
+use corsac_policy::{Course, Limits, Strategy, upper_tokens};
+use corsac_schema::{Dialect, Schema};
+use corsac_wire::catalog::Pricing;
+use corsac_wire::{
+    ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, ResponseFormat, Role, Tool, ToolChoice, ToolFunction, ToolName, Usd, raw,
+};
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+
+use crate::{Call, Contract, Settings};
+
+/// Writes requests; keeps what many of them share written out.
+#[derive(Debug, Default)]
+pub(crate) struct Composer {
+    schemas: Mutex<HashMap<Fingerprint, Arc<WrittenSchema>>>,
+}
+
+/// A schema in the forms in which it is sent.
+#[derive(Debug)]
+struct WrittenSchema {
+    strict: bool,
+    format: Arc<RawValue>,
+    tool: Arc<RawValue>,
+}
+
+/// The models asked, in order, and what of the last answer is shown to the model.
+pub(crate) struct Turn<'a> {
+    pub(crate) course: &'a Course,
+    /// The answer that did not satisfy the schema.
+    pub(crate) rejected: Option<&'a str>,
+    /// Providers left out, as slugs.
+    pub(crate) ignored: &'a [String],
+    /// Whether routing fields mean anything to the engine.
+    pub(crate) routes: bool,
+}
+
+/// Answers of this length are never cut short, however little a schema seems to ask for: models that reason need room.
+const SMALLEST_LIMIT: u32 = 256;
+const TEXT_LIMIT: u32 = 512;
+const LARGEST_LIMIT: u32 = 16_384;
+
+/// The bounds of a call, from the settings and its contract.
+pub(crate) fn limits(call: &Call, settings: &Settings, models: usize) -> Limits {
+    let given = call.settings.max_tokens.or(settings.max_tokens);
+    let natural = match &call.contract {
+        Contract::Text => TEXT_LIMIT,
+        Contract::Json(schema) => schema.estimated_tokens().saturating_mul(2).saturating_add(64).clamp(SMALLEST_LIMIT, LARGEST_LIMIT),
+    };
+    Limits {
+        models,
+        strategy: if matches!(call.contract, Contract::Text) { Strategy::Text } else { settings.strategy },
+        max_tokens: given.unwrap_or(natural),
+        // a limit that a person set is not raised behind their back
+        max_tokens_cap: given.unwrap_or(LARGEST_LIMIT),
+        ..Limits::default()
+    }
+}
+
+/// What two calls must share to have the same answer.
+pub(crate) fn fingerprint(call: &Call, settings: &Settings, engine: &str, model: &str) -> Fingerprint {
+    let contract = match &call.contract {
+        Contract::Text => "",
+        Contract::Json(schema) => schema.fingerprint_text(),
+    };
+    let sampling = format!(
+        "{:?} {:?} {:?} {:?} {:?}",
+        call.settings.temperature.or(settings.temperature),
+        settings.top_p,
+        settings.seed,
+        call.settings.max_tokens.or(settings.max_tokens),
+        settings.reasoning.as_ref().map(|reasoning| (&reasoning.effort, reasoning.max_tokens)),
+    );
+    Fingerprint::of(["answer/1", engine, model, &sampling, contract, &call.system, &call.user].map(str::as_bytes))
+}
+
+/// What a request costs at most.
+pub(crate) fn at_most(call: &Call, max_tokens: u32, pricing: Option<&Pricing>) -> Option<Usd> {
+    let schema = match &call.contract {
+        Contract::Text => 0,
+        Contract::Json(schema) => schema.fingerprint_text().len() as u64,
+    };
+    pricing?.cost(upper_tokens(&call.system) + upper_tokens(&call.user) + schema, u64::from(max_tokens))
+}
+
+impl Composer {
+    /// The body of the next request.
+    pub(crate) fn body(&self, call: &Call, settings: &Settings, models: &[String], turn: &Turn<'_>) -> Bytes {
+        let course = turn.course;
+        let schema = match &call.contract {
+            Contract::Text => None,
+            Contract::Json(schema) => Some(schema),
+        };
+        let written = schema.map(|schema| self.written(schema));
+        let system = match (course.strategy, schema) {
+            (Strategy::Prompted, Some(schema)) => prompted(&call.system, schema),
+            _ => call.system.to_string(),
+        };
+        let correction = course.correction.as_deref().map(corrected);
+        let mut messages = Vec::with_capacity(4);
+        if !system.is_empty() {
+            messages.push(Message { role: Role::System, content: &system });
+        }
+        messages.push(Message { role: Role::User, content: &call.user });
+        if let Some(correction) = &correction {
+            messages.extend(turn.rejected.filter(|text| !text.is_empty()).map(|text| Message { role: Role::Assistant, content: text }));
+            messages.push(Message { role: Role::User, content: correction });
+        }
+        let name = call.origin.operator.as_ref();
+        let (model, fallbacks) = models.get(course.model..).and_then(|left| left.split_first()).unwrap_or((&models[0], &[]));
+        let provider = turn.routes.then(|| provider(settings, course, turn.ignored));
+        let mut request = ChatRequest {
+            model,
+            models: if turn.routes { fallbacks } else { &[] },
+            messages,
+            max_tokens: course.max_tokens,
+            temperature: call.settings.temperature.or(settings.temperature).filter(|_| !course.without_temperature),
+            top_p: settings.top_p,
+            seed: settings.seed,
+            reasoning: settings.reasoning.clone(),
+            response_format: None,
+            tools: Vec::new(),
+            tool_choice: None,
+            provider: provider.as_ref().filter(|preferences| !preferences.is_default()),
+        };
+        if let Some(written) = &written {
+            match course.strategy {
+                Strategy::ResponseFormat => {
+                    let json_schema = JsonSchemaFormat { name, strict: written.strict, schema: &written.format };
+                    request.response_format = Some(ResponseFormat::JsonSchema { json_schema });
+                }
+                Strategy::ForcedTool => {
+                    let function = ToolFunction { name, description: "Takes the answer.", parameters: &written.tool };
+                    request.tools.push(Tool { kind: "function", function });
+                    request.tool_choice = Some(ToolChoice { kind: "function", function: ToolName { name } });
+                }
+                Strategy::Text | Strategy::Prompted => {}
+            }
+        }
+        let mut body = Vec::with_capacity(call.user.len() + system.len() + 512);
+        // serialising these types cannot fail; an empty body would be refused and recorded like any fault
+        let _ = serde_json::to_writer(&mut body, &request);
+        body.into()
+    }
+
+    fn written(&self, schema: &Schema) -> Arc<WrittenSchema> {
+        let key = Fingerprint::of([schema.fingerprint_text().as_bytes()]);
+        let mut schemas = self.schemas.lock();
+        let written = schemas.entry(key).or_insert_with(|| {
+            let strict = schema.strict_possible().is_ok();
+            let dialect = if strict { Dialect::Strict } else { Dialect::Original };
+            Arc::new(WrittenSchema { strict, format: raw(&schema.dialect(dialect)), tool: raw(&schema.dialect(Dialect::Draft7Tool)) })
+        });
+        Arc::clone(written)
+    }
+}
+
+fn provider(settings: &Settings, course: &Course, ignored: &[String]) -> ProviderPreferences {
+    let mut preferences = settings.provider.clone();
+    if matches!(course.strategy, Strategy::ResponseFormat | Strategy::ForcedTool) {
+        // without this, an endpoint that ignores the schema may serve; with it, every parameter must be supported
+        preferences.require_parameters.get_or_insert(true);
+    }
+    for slug in ignored {
+        if !preferences.ignore.contains(slug) {
+            preferences.ignore.push(slug.clone());
+        }
+    }
+    preferences
+}
+
+fn prompted(system: &str, schema: &Schema) -> String {
+    format!(
+        "{system}\n\nWrite your answer as one JSON document of this form and nothing besides it, without a code fence:\n{}",
+        schema.outline()
+    )
+}
+
+fn corrected(error: &str) -> String {
+    format!("That answer cannot be used: {error}. Give the whole answer again with this put right, and nothing besides it.")
+}

@@ -1,0 +1,89 @@
+//! From the last fault of a call to the failure a person reads: what happened, to what, what to do.
+
+use std::sync::Arc;
+
+use corsac_ledger::LedgerError;
+use corsac_policy::{Fault, FaultClass};
+use corsac_wire::Usd;
+
+use crate::gate::Denied;
+use crate::{Exchange, Failure, FailureKind};
+
+/// How a call can end without an answer.
+#[derive(Debug)]
+pub(crate) enum Ends {
+    /// A fault for which no remedy is left.
+    Fault(Fault),
+    /// No leave to send.
+    Denied(Denied),
+}
+
+impl Failure {
+    fn new(kind: FailureKind, message: impl Into<Arc<str>>) -> Failure {
+        Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None }
+    }
+
+    pub(crate) fn ledger(error: &LedgerError) -> Failure {
+        Failure::new(FailureKind::LedgerFailed, error.to_string())
+    }
+
+    pub(crate) fn interrupted() -> Failure {
+        Failure::new(FailureKind::Interrupted, "stopped before it was answered")
+    }
+}
+
+pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String], budget: Option<Usd>) -> Failure {
+    let fault = match ends {
+        Ends::Denied(Denied::BudgetReached) => {
+            let ceiling = budget.unwrap_or_default();
+            return Failure::new(FailureKind::BudgetReached, format!("not asked: the budget of {ceiling} is used up"));
+        }
+        Ends::Denied(Denied::Stopped) => return Failure::interrupted(),
+        Ends::Denied(Denied::Closed) => {
+            return Failure::new(
+                FailureKind::RateLimited,
+                format!("not asked: {} let nothing through for several rounds of its rate limit; try again later or use another model", models[0]),
+            );
+        }
+        Ends::Fault(fault) => fault,
+    };
+    let said = fault.message.trim();
+    let names = models.join(", ");
+    match fault.class {
+        FaultClass::Unauthorized => Failure::new(
+            FailureKind::Unauthorized,
+            format!("{} refused the key: {said}. Check OPENROUTER_API_KEY; keys are made at https://openrouter.ai/settings/keys", exchange.address()),
+        ),
+        FaultClass::Forbidden => Failure::new(FailureKind::Refused, format!("not allowed: {said}")),
+        FaultClass::OutOfCredits | FaultClass::CannotAfford { .. } => {
+            Failure::new(FailureKind::OutOfCredits, format!("no credits left: {said}. What is answered is kept; add credits and run again"))
+        }
+        FaultClass::Moderated | FaultClass::Declined => Failure::new(FailureKind::Moderated, said),
+        FaultClass::UnknownModel => {
+            Failure::new(FailureKind::NoSuchModel, format!("{names}: {said}. `corsac models list --search …` shows what there is"))
+        }
+        FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters => Failure::new(
+            FailureKind::NoSuchModel,
+            format!("nobody serves {names} under these settings: {said}. Loosen the provider settings or name another model with --model or --fallback"),
+        ),
+        FaultClass::NotTheService => Failure::new(
+            FailureKind::Offline,
+            format!("{} does not speak OpenRouter's API: {said}. Check OPENROUTER_BASE_URL; it normally ends in /api/v1", exchange.address()),
+        ),
+        FaultClass::SchemaRefused => Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}")),
+        FaultClass::ContextLength { .. } => Failure::new(FailureKind::BadInput, format!("the input is too long for {names}: {said}")),
+        FaultClass::BadRequest => Failure::new(FailureKind::Refused, said),
+        FaultClass::RateLimited | FaultClass::UpstreamRateLimited | FaultClass::DailyQuota | FaultClass::InFlightBudget => {
+            Failure::new(FailureKind::RateLimited, said)
+        }
+        FaultClass::Timeout => Failure::new(FailureKind::Timeout, said),
+        FaultClass::Unreachable => Failure::new(FailureKind::Unreachable, said),
+        FaultClass::Invalid => Failure::new(FailureKind::InvalidAnswer, said),
+        FaultClass::Truncated => {
+            Failure::new(FailureKind::Truncated, format!("{said}, also with the limit raised; shorten the input or set max_tokens higher"))
+        }
+        FaultClass::Overloaded | FaultClass::ServerError | FaultClass::Cut | FaultClass::Garbled | FaultClass::Empty => {
+            Failure::new(FailureKind::ProviderError, said)
+        }
+    }
+}

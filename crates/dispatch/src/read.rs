@@ -1,0 +1,153 @@
+//! From a reply to an answer or a fault. HTTP 200 proves nothing: errors, empty answers, cut answers and answers that
+//! do not satisfy the schema all come with it.
+
+use std::sync::Arc;
+
+use corsac_policy::{Fault, FaultClass, Strategy};
+use corsac_schema::ReadError;
+use corsac_wire::{ChatReply, Reply, Usage, Usd};
+use serde_json::Value;
+
+use crate::exchange::RawReply;
+use crate::{Contract, ExchangeError};
+
+/// What one request brought.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The validated answer, or what is wrong.
+    pub(crate) result: Result<Validated, Fault>,
+    /// The text that did not satisfy the schema, to be shown to the model again.
+    pub(crate) rejected: Option<String>,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) provider: Option<Arc<str>>,
+    pub(crate) generation_id: Option<String>,
+    pub(crate) usage: Usage,
+    pub(crate) status: Option<u16>,
+}
+
+/// An answer that satisfies its contract.
+#[derive(Debug)]
+pub(crate) struct Validated {
+    pub(crate) value: Value,
+    pub(crate) repaired: bool,
+}
+
+impl Reading {
+    /// What OpenRouter said it cost.
+    pub(crate) fn cost(&self) -> Option<Usd> {
+        self.usage.cost
+    }
+
+    fn fault(fault: Fault) -> Reading {
+        Reading {
+            status: fault.status,
+            provider: fault.provider.as_deref().map(Arc::from),
+            result: Err(fault),
+            rejected: None,
+            model: None,
+            generation_id: None,
+            usage: Usage::default(),
+        }
+    }
+}
+
+/// Reads whatever an exchange gave.
+pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, strategy: Strategy, tool: &str) -> Reading {
+    let raw = match reply {
+        Ok(raw) => raw,
+        Err(error) => return Reading::fault(Fault::new(class_of(&error), error.to_string())),
+    };
+    let reply = Reply::decode(raw.status, &raw.body);
+    let fault = Fault::of(&reply, raw.come_back);
+    let mut reading = match (reply, fault) {
+        (Reply::Chat(chat), _) => read_chat(&chat, contract, strategy, tool),
+        (Reply::Error { reply, .. }, Some(fault)) => Reading { usage: reply.usage.unwrap_or_default(), ..with_source(Reading::fault(fault), &reply) },
+        (_, Some(fault)) => Reading::fault(fault),
+        (_, None) => Reading::fault(Fault::new(FaultClass::Garbled, "a reply that is neither an answer nor an error")),
+    };
+    reading.status = Some(raw.status);
+    reading.generation_id = raw.generation_id.or(reading.generation_id);
+    reading
+}
+
+fn class_of(error: &ExchangeError) -> FaultClass {
+    match error {
+        ExchangeError::Unreachable { .. } => FaultClass::Unreachable,
+        ExchangeError::Timeout(_) => FaultClass::Timeout,
+        ExchangeError::Cut(_) => FaultClass::Cut,
+        ExchangeError::TooLarge(_) => FaultClass::Garbled,
+        ExchangeError::TooLong(_) => FaultClass::ContextLength { limit: None, input: None },
+        ExchangeError::Engine(_) => FaultClass::BadRequest,
+    }
+}
+
+fn with_source(reading: Reading, chat: &ChatReply) -> Reading {
+    Reading {
+        model: chat.model.as_deref().map(Arc::from),
+        provider: chat.provider.as_deref().map(Arc::from).or(reading.provider),
+        generation_id: chat.id.clone(),
+        ..reading
+    }
+}
+
+fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &str) -> Reading {
+    let text = match strategy {
+        Strategy::ForcedTool => chat.arguments(tool).or(chat.text()),
+        Strategy::Text | Strategy::ResponseFormat | Strategy::Prompted => chat.text(),
+    };
+    let (result, rejected) = match judge(chat, text, contract, strategy) {
+        Ok(validated) => (Ok(validated), None),
+        Err(fault) => {
+            let rejected = (fault.class == FaultClass::Invalid).then(|| text.unwrap_or_default().chars().take(4_000).collect());
+            (Err(fault.from_provider(chat.provider.as_deref())), rejected)
+        }
+    };
+    let reading = Reading {
+        result,
+        rejected,
+        model: None,
+        provider: None,
+        generation_id: None,
+        usage: chat.usage.unwrap_or_default(),
+        status: None,
+    };
+    with_source(reading, chat)
+}
+
+fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: Strategy) -> Result<Validated, Fault> {
+    let choice = chat.choices.first();
+    let finish = choice.and_then(|choice| choice.finish_reason.as_deref()).unwrap_or("stop");
+    let native = choice.and_then(|choice| choice.native_finish_reason.as_deref());
+    let text = text.map(str::trim).unwrap_or_default();
+    match finish {
+        "error" => return Err(Fault::new(FaultClass::Overloaded, format!("the provider broke off while answering ({})", native.unwrap_or("error")))),
+        "content_filter" => return Err(Fault::new(FaultClass::Moderated, "the answer was stopped by a content filter")),
+        "length" => {
+            // a whole answer may stand before the cut only where the end can be told
+            if let (Contract::Json(schema), Strategy::Text | Strategy::ResponseFormat | Strategy::ForcedTool) = (contract, strategy)
+                && let Ok(read) = schema.read_truncated(text)
+            {
+                return Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() });
+            }
+            let tokens = chat.usage.map_or(0, |usage| usage.completion_tokens);
+            return Err(Fault::new(FaultClass::Truncated, format!("the answer was cut at its limit of {tokens} tokens")));
+        }
+        _ => {}
+    }
+    if let Some(refusal) = choice.and_then(|choice| choice.message.refusal.as_deref()).filter(|refusal| !refusal.trim().is_empty())
+        && text.is_empty()
+    {
+        return Err(Fault::new(FaultClass::Declined, format!("the model declined: {}", refusal.trim())));
+    }
+    if text.is_empty() {
+        return Err(Fault::new(FaultClass::Empty, format!("an answer with nothing in it ({})", native.unwrap_or(finish))));
+    }
+    match contract {
+        Contract::Text => Ok(Validated { value: Value::String(text.to_owned()), repaired: false }),
+        Contract::Json(schema) => match schema.read(text) {
+            Ok(read) => Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() }),
+            Err(ReadError::Empty) => Err(Fault::new(FaultClass::Empty, "an answer with nothing in it")),
+            Err(error) => Err(Fault::new(FaultClass::Invalid, error.to_string())),
+        },
+    }
+}

@@ -1,0 +1,305 @@
+//! The calls of one operator: from a row's values to a slot, with equal inputs asked once and every call under way tied
+//! to the stream, so that dropping it stops them all.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use arrow::array::BooleanArray;
+use corsac_dispatch::{Call, Contract, Failure, FailureKind, Origin, Outcome};
+use corsac_program::Program;
+use datafusion::common::{HashMap, Result};
+use futures::FutureExt;
+use tokio::task::JoinSet;
+
+use super::memory::Memory;
+use super::runtime::QueryRuntime;
+use super::settled::{Settled, Slot, bad_input, without_request};
+use crate::answer_type::excerpt;
+use crate::cell::Cells;
+use crate::error::FrameError;
+use crate::session::OnError;
+
+const EXCERPT_CHARACTERS: usize = 120;
+
+/// One call of the operator, as the stream needs it.
+pub(super) struct Question {
+    pub(super) program: Program,
+    operator: Arc<str>,
+    contract: Contract,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl Question {
+    pub(super) fn new(program: Program, identity: &Arc<str>, runtime: &QueryRuntime) -> Question {
+        Question { operator: program.operator().into(), contract: program.contract(), memory: runtime.memory(identity), program }
+    }
+}
+
+/// One call's inputs for the rows of a batch.
+pub(super) struct Inputs<'a> {
+    pub(super) arguments: Vec<Cells<'a>>,
+    /// The rows that reach the call; all of them without it.
+    pub(super) reached: Option<&'a BooleanArray>,
+}
+
+/// Where an answer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The number of the held batch.
+    pub(super) batch: u64,
+    /// The row in it.
+    pub(super) row: usize,
+    /// The ordinal of the row in the operator's input.
+    pub(super) ordinal: u64,
+}
+
+/// A call that ended, and who waited for it.
+pub(super) struct Landing {
+    pub(super) question: usize,
+    pub(super) settled: Arc<Settled>,
+    pub(super) places: Vec<Place>,
+}
+
+struct Flight {
+    question: usize,
+    input: Box<[u8]>,
+    excerpt: String,
+    places: Vec<Place>,
+}
+
+pub(super) struct Asking {
+    runtime: Arc<QueryRuntime>,
+    pub(super) questions: Vec<Question>,
+    tasks: JoinSet<(u64, Outcome)>,
+    flights: HashMap<u64, Flight>,
+    /// The flight that answers an input, for each question.
+    under_way: Vec<HashMap<Box<[u8]>, u64>>,
+    next_flight: u64,
+    /// What rows end with once asking has ended.
+    unasked: Option<Arc<Settled>>,
+    key: Vec<u8>,
+}
+
+impl Asking {
+    pub(super) fn new(runtime: Arc<QueryRuntime>, questions: Vec<Question>) -> Asking {
+        Asking {
+            under_way: questions.iter().map(|_| HashMap::default()).collect(),
+            runtime,
+            questions,
+            tasks: JoinSet::new(),
+            flights: HashMap::default(),
+            next_flight: 0,
+            unasked: None,
+            key: Vec::new(),
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Stops every call under way.
+    pub(super) fn stop(&mut self) {
+        self.tasks.abort_all();
+        self.runtime.progress.calls_dropped(self.flights.len() as u64);
+        self.flights.clear();
+    }
+
+    /// Decides what one row gets from one question, and asks if nobody has.
+    pub(super) fn slot(&mut self, question: usize, inputs: &Inputs<'_>, place: Place) -> Result<Slot> {
+        let row = place.row;
+        if inputs.reached.is_some_and(|reached| !(reached.value(row))) {
+            return Ok(Slot::Nothing);
+        }
+        let mut key = std::mem::take(&mut self.key);
+        let slot = match read_key(&mut key, inputs, row)? {
+            false => Slot::Nothing,
+            true => self.slot_for(question, &key, inputs, place)?,
+        };
+        self.key = key;
+        Ok(slot)
+    }
+
+    fn slot_for(&mut self, question: usize, key: &[u8], inputs: &Inputs<'_>, place: Place) -> Result<Slot> {
+        let asked = &self.questions[question];
+        let remembered = asked.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key);
+        if let Some(settled) = remembered {
+            if let Some(failure) = settled.failure() {
+                let text = String::from_utf8_lossy(key);
+                self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &text);
+            }
+            return Ok(Slot::Done(settled));
+        }
+        if let Some(flight) = self.under_way[question].get(key).and_then(|number| self.flights.get_mut(number)) {
+            flight.places.push(place);
+            return Ok(Slot::Waiting);
+        }
+        let largest = self.runtime.limits.largest_input_bytes;
+        if key.len() > largest {
+            return self.refuse(question, key, too_large(key.len(), largest), place);
+        }
+        let values = inputs.arguments.iter().map(|cells| cells.value(place.row)).collect::<Result<Vec<_>>>()?;
+        match asked.program.prompt(&values) {
+            Ok(None) => Ok(Slot::Nothing),
+            Ok(Some(prompt)) if prompt.user.len() > largest => {
+                self.refuse(question, key, too_large(prompt.user.len(), largest), place)
+            }
+            Ok(Some(prompt)) => {
+                if let Some(failure) = self.runtime.ended() {
+                    let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
+                    self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &prompt.user);
+                    return Ok(Slot::Done(Arc::clone(unasked)));
+                }
+                self.start(question, key.into(), prompt.system, prompt.user, place);
+                Ok(Slot::Waiting)
+            }
+            Err(error) => self.refuse(question, key, error.to_string(), place),
+        }
+    }
+
+    /// A row that cannot be asked about fails alone.
+    fn refuse(&mut self, question: usize, key: &[u8], message: String, place: Place) -> Result<Slot> {
+        let failure = bad_input(message);
+        let operator = &self.questions[question].operator;
+        self.runtime.progress.rows_failed(&failure, 1, operator, place.ordinal, &String::from_utf8_lossy(key));
+        if self.runtime.on_error == OnError::Fail {
+            return Err(FrameError::RowFailed { operator: operator.to_string(), row: place.ordinal, failure }.into());
+        }
+        Ok(Slot::Done(Arc::new(Settled::failed(failure))))
+    }
+
+    fn start(&mut self, question: usize, input: Box<[u8]>, system: Arc<str>, user: String, place: Place) {
+        let number = self.next_flight;
+        self.next_flight += 1;
+        let asked = &self.questions[question];
+        let excerpt = excerpt(&user, EXCERPT_CHARACTERS);
+        let call = Call {
+            origin: Origin { run: self.runtime.run.clone(), operator: Arc::clone(&asked.operator), row: place.ordinal },
+            system,
+            user,
+            contract: asked.contract.clone(),
+            settings: Arc::clone(&self.runtime.settings),
+        };
+        let ask = Arc::clone(&self.runtime.ask);
+        self.runtime.progress.call_started();
+        self.tasks.spawn(async move {
+            let outcome = AssertUnwindSafe(async move { ask.ask(call).await }).catch_unwind().await;
+            (number, outcome.unwrap_or_else(|_| Err(without_request(FailureKind::Internal, DEFECT.to_owned()))))
+        });
+        self.under_way[question].insert(input.clone(), number);
+        self.flights.insert(number, Flight { question, input, excerpt, places: vec![place] });
+    }
+
+    /// The next call that ended, if one did.
+    pub(super) fn poll_landing(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Landing>>> {
+        loop {
+            return match self.tasks.poll_join_next(context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Ok((number, outcome)))) => match self.flights.remove(&number) {
+                    Some(flight) => Poll::Ready(Some(self.land(flight, outcome))),
+                    None => continue,
+                },
+                // a panic is caught inside the task; only an aborted runtime ends a task in this way
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(FrameError::Execution {
+                    message: format!("a call was broken off: {error}"),
+                }
+                .into()))),
+            };
+        }
+    }
+
+    fn land(&mut self, flight: Flight, outcome: Outcome) -> Result<Landing> {
+        let Flight { question, input, excerpt, places } = flight;
+        self.under_way[question].remove(&input);
+        let asked = &self.questions[question];
+        self.runtime.progress.call_finished(&outcome);
+        let settled = Arc::new(Settled::new(&asked.program, outcome));
+        let first = places.first().map_or(0, |place| place.ordinal);
+        let mut worth_remembering = true;
+        if let Some(failure) = settled.failure() {
+            self.runtime.progress.rows_failed(failure, places.len() as u64, &asked.operator, first, &excerpt);
+            if failure.kind.stops_run() {
+                return Err(FrameError::Stopped(failure.clone()).into());
+            }
+            if failure.kind.ends_asking() {
+                self.runtime.end_asking(failure);
+                worth_remembering = false;
+            } else if self.runtime.on_error == OnError::Fail {
+                let operator = asked.operator.to_string();
+                return Err(FrameError::RowFailed { operator, row: first, failure: failure.clone() }.into());
+            }
+        }
+        if worth_remembering {
+            asked.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(input, Arc::clone(&settled));
+        }
+        Ok(Landing { question, settled, places })
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+const DEFECT: &str = "the call panicked, which is a defect in Corsac: please report it with the row's input";
+
+fn not_asked(failure: &Failure) -> Failure {
+    without_request(failure.kind, failure.message.to_string())
+}
+
+fn too_large(bytes: usize, largest: usize) -> String {
+    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    format!(
+        "the input has {:.1} MB, more than the {:.1} MB that are asked about at once: cut it with left(column, n) or split it into rows",
+        megabytes(bytes),
+        megabytes(largest)
+    )
+}
+
+const TEXT_TAG: u8 = 2;
+const JSON_TAG: u8 = 1;
+
+/// Writes a row's inputs as bytes that are equal for equal inputs only; `false` when one is NULL or a lone text is blank.
+/// A lone text stands as it is, so that the common case copies bytes and no more.
+fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize) -> Result<bool> {
+    key.clear();
+    if inputs.arguments.iter().any(|cells| cells.is_null(row)) {
+        return Ok(false);
+    }
+    if let [only] = inputs.arguments.as_slice() {
+        if let Some(text) = only.text(row) {
+            if text.trim_ascii_start().is_empty() {
+                return Ok(false);
+            }
+            if text.as_bytes().first().is_some_and(|first| *first <= TEXT_TAG) {
+                key.push(TEXT_TAG);
+            }
+            key.extend_from_slice(text.as_bytes());
+            return Ok(true);
+        }
+    }
+    let alone = inputs.arguments.len() == 1;
+    for cells in &inputs.arguments {
+        let (tag, owned);
+        let bytes = match cells.text(row) {
+            Some(text) => {
+                tag = TEXT_TAG;
+                text.as_bytes()
+            }
+            None => {
+                tag = JSON_TAG;
+                owned = cells.value(row)?.to_string();
+                owned.as_bytes()
+            }
+        };
+        key.push(tag);
+        if !alone {
+            key.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        }
+        key.extend_from_slice(bytes);
+    }
+    Ok(true)
+}

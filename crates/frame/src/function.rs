@@ -1,0 +1,193 @@
+//! The SQL functions as they are registered: markers with a type and a usage line. They are never executed; the plan
+//! rewrite replaces every one of them, and whatever it cannot replace is refused before anything is asked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use corsac_schema::Schema;
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use crate::answer_type::data_type;
+
+/// The semantic functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Operator {
+    Classify,
+    Extract,
+    Map,
+    Predicate,
+}
+
+impl Operator {
+    pub(crate) const ALL: [Operator; 4] = [Operator::Classify, Operator::Extract, Operator::Map, Operator::Predicate];
+
+    /// The name in SQL.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Operator::Classify => "semantic_classify",
+            Operator::Extract => "semantic_extract",
+            Operator::Map => "semantic_map",
+            Operator::Predicate => "semantic_predicate",
+        }
+    }
+
+    /// How the function is written.
+    pub(crate) fn usage(self) -> &'static str {
+        match self {
+            Operator::Classify => "semantic_classify(text, ['label', 'other label'])",
+            Operator::Extract => "semantic_extract(text, 'name string, stars int')",
+            Operator::Map => "semantic_map('Translate {{ column }} into French', column)",
+            Operator::Predicate => "semantic_predicate('Is {{ column }} about delivery?', column)",
+        }
+    }
+
+    fn check_count(self, count: usize) -> Result<()> {
+        let fits = match self {
+            Operator::Classify | Operator::Extract => count == 2,
+            Operator::Map | Operator::Predicate => count >= 1,
+        };
+        if fits {
+            return Ok(());
+        }
+        let wanted = match self {
+            Operator::Classify => "a text and a list of labels",
+            Operator::Extract => "a text and a schema",
+            Operator::Map | Operator::Predicate => "a template and the columns it names",
+        };
+        plan_err!("{} takes {wanted}, not {count} arguments. Write {}", self.name(), self.usage())
+    }
+}
+
+/// A semantic function that stands in a query until the plan is rewritten.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Marker {
+    pub(crate) operator: Operator,
+    signature: Signature,
+}
+
+impl Marker {
+    pub(crate) fn new(operator: Operator) -> Marker {
+        // volatile, so that no rule of the engine copies or moves a call before it is lifted
+        Marker { operator, signature: Signature::user_defined(Volatility::Volatile) }
+    }
+}
+
+impl ScalarUDFImpl for Marker {
+    fn name(&self) -> &str {
+        self.operator.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> Result<DataType> {
+        internal_err!("the type of {} depends on its arguments", self.name())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.operator.check_count(arguments.arg_fields.len())?;
+        let data_type = match self.operator {
+            Operator::Classify | Operator::Map => DataType::Utf8,
+            Operator::Predicate => DataType::Boolean,
+            Operator::Extract => match arguments.scalar_arguments.get(1).copied().flatten() {
+                Some(scalar) => data_type(read_schema(scalar)?.kind()),
+                None => {
+                    return plan_err!(
+                        "the schema of semantic_extract must be a text in quotes, because it decides the type of the column. Write {}",
+                        self.operator.usage()
+                    );
+                }
+            },
+        };
+        Ok(Arc::new(Field::new(self.name(), data_type, true)))
+    }
+
+    fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        exec_err!("{} must be planned by a Corsac session before it can run", self.name())
+    }
+}
+
+/// The schema that a literal gives: the short form, JSON Schema text, or the path of a `.json` file.
+pub(crate) fn read_schema(scalar: &ScalarValue) -> Result<Schema> {
+    let Some(Some(text)) = scalar.try_as_str() else {
+        return plan_err!("the schema of semantic_extract must be a text, such as 'name string, stars int', not {scalar}");
+    };
+    let trimmed = text.trim();
+    if !trimmed.to_ascii_lowercase().ends_with(".json") || trimmed.contains('\n') {
+        return Schema::from_text(text).map_err(|error| plan_datafusion_err!("{error}"));
+    }
+    let read = std::fs::read_to_string(Path::new(trimmed))
+        .map_err(|error| plan_datafusion_err!("the schema file {trimmed} cannot be read: {error}. The path counts from the working directory"))?;
+    Schema::from_text(&read).map_err(|error| plan_datafusion_err!("the schema file {trimmed} cannot be used: {error}"))
+}
+
+/// `outcome(call)`: the value together with what became of the call.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OutcomeMarker {
+    signature: Signature,
+}
+
+impl OutcomeMarker {
+    pub(crate) const NAME: &'static str = "outcome";
+
+    fn new() -> OutcomeMarker {
+        OutcomeMarker { signature: Signature::user_defined(Volatility::Volatile) }
+    }
+}
+
+impl ScalarUDFImpl for OutcomeMarker {
+    fn name(&self) -> &str {
+        OutcomeMarker::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types {
+            [value] => Ok(outcome_type(value)),
+            _ => plan_err!("outcome takes one semantic call, not {} arguments. Write outcome(semantic_…(…))", types.len()),
+        }
+    }
+
+    fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        exec_err!("outcome must be planned by a Corsac session before it can run")
+    }
+}
+
+/// The struct that `outcome` gives for a call with values of this type.
+pub(crate) fn outcome_type(value: &DataType) -> DataType {
+    DataType::Struct(outcome_fields(value))
+}
+
+pub(crate) fn outcome_fields(value: &DataType) -> Fields {
+    Fields::from(vec![
+        Field::new("value", value.clone(), true),
+        Field::new("error_kind", DataType::Utf8, true),
+        Field::new("error", DataType::Utf8, true),
+        Field::new("attempts", DataType::Int64, true),
+        Field::new("cost", DataType::Float64, true),
+        Field::new("model", DataType::Utf8, true),
+        Field::new("provider", DataType::Utf8, true),
+    ])
+}
+
+/// All functions a session registers.
+pub(crate) fn markers() -> Vec<Arc<ScalarUDF>> {
+    let mut functions: Vec<Arc<ScalarUDF>> =
+        Operator::ALL.into_iter().map(|operator| Arc::new(ScalarUDF::new_from_impl(Marker::new(operator)))).collect();
+    functions.push(Arc::new(ScalarUDF::new_from_impl(OutcomeMarker::new())));
+    functions
+}

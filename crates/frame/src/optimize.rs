@@ -1,0 +1,123 @@
+//! Two rules that save questions: calls that nobody reads are dropped from the plan, and filters and limits over the
+//! operator are told to it, so that it asks no further than it must.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::with_new_children_if_necessary;
+
+use crate::execute::{Keep, SemanticExec};
+use crate::node::Semantic;
+
+/// Drops calls whose columns nobody reads, and nodes without calls.
+#[derive(Debug, Default)]
+pub(crate) struct DropUnreadCalls;
+
+impl OptimizerRule for DropUnreadCalls {
+    fn name(&self) -> &str {
+        "drop_unread_semantic_calls"
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        // the columns of calls are named once in a whole plan, so a name that stands in no expression is not read
+        let mut read: HashSet<String> = HashSet::new();
+        let mut found = false;
+        plan.apply_with_subqueries(|node| {
+            found |= Semantic::in_plan(node).is_some();
+            node.apply_expressions(|expression| {
+                read.extend(expression.column_refs().into_iter().map(|column| column.name.clone()));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        // a plan whose top is not made of expressions hands every column on
+        if !found || !matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_)) {
+            return Ok(Transformed::no(plan));
+        }
+        if plan.schema().fields().iter().any(|field| field.name().contains('#')) {
+            read.extend(plan.schema().fields().iter().map(|field| field.name().clone()));
+        }
+        plan.transform_up_with_subqueries(|node| {
+            let Some(semantic) = Semantic::in_plan(&node) else { return Ok(Transformed::no(node)) };
+            let mut calls = semantic.calls.clone();
+            for call in &mut calls {
+                call.value_column.take_if(|name| !read.contains(name));
+                call.outcome_column.take_if(|name| !read.contains(name));
+            }
+            calls.retain(|call| call.value_column.is_some() || call.outcome_column.is_some());
+            if calls == semantic.calls {
+                return Ok(Transformed::no(node));
+            }
+            if calls.is_empty() {
+                return Ok(Transformed::yes(semantic.input.clone()));
+            }
+            Ok(Transformed::yes(Semantic::try_new(semantic.input.clone(), calls)?.into_plan()))
+        })
+    }
+}
+
+/// Hands a filter right above the operator, its limit, and the number of rows wanted to the operator itself.
+#[derive(Debug, Default)]
+pub(crate) struct TellOperator;
+
+impl PhysicalOptimizerRule for TellOperator {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = plan.transform_up(fold_filter)?.data;
+        tell_wanted(plan, None)
+    }
+
+    fn name(&self) -> &str {
+        "tell_semantic_operator"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn fold_filter(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let folded = match plan.downcast_ref::<FilterExec>() {
+        Some(filter) => match filter.input().downcast_ref::<SemanticExec>() {
+            Some(operator) if !operator.has_filter() => {
+                let projection = filter.projection().as_ref().map(|projection| projection.to_vec());
+                let keep = Keep { predicate: Arc::clone(filter.predicate()), projection };
+                Some(operator.keeping(keep, filter.fetch())?)
+            }
+            _ => None,
+        },
+        None => None,
+    };
+    Ok(match folded {
+        Some(operator) => Transformed::yes(Arc::new(operator)),
+        None => Transformed::no(plan),
+    })
+}
+
+/// Goes down through operators that neither add nor reorder rows and tells how many rows are wanted at the top.
+fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    let wanted = match (plan.fetch(), wanted) {
+        (Some(own), Some(above)) => Some(own.min(above)),
+        (Some(own), None) => Some(own),
+        (None, above) => above,
+    };
+    let operator = plan.downcast_ref::<SemanticExec>();
+    let passes = operator.is_some() || plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some();
+    let below = if passes { wanted } else { None };
+    let told: Option<Arc<dyn ExecutionPlan>> = match (operator, wanted) {
+        (Some(operator), Some(wanted)) if operator.has_filter() && operator.wanted_rows() != Some(wanted) => {
+            Some(Arc::new(operator.wanting(wanted)))
+        }
+        _ => None,
+    };
+    let plan = told.unwrap_or(plan);
+    let children = plan.children().into_iter().cloned().map(|child| tell_wanted(child, below)).collect::<Result<Vec<_>>>()?;
+    with_new_children_if_necessary(plan, children)
+}

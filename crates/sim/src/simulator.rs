@@ -1,0 +1,290 @@
+//! The simulator itself: one request and a time in, one reply out, no clock and no socket.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::account::{Account, Caller};
+use crate::answer::Schemas;
+use crate::catalog::Catalog;
+use crate::catalog_json;
+use crate::chat::{self, fixed_reply};
+use crate::config::SimConfig;
+use crate::embeddings;
+use crate::error::SimError;
+use crate::fault_plan::{Act, Answerer, Asked, FaultPlan};
+use crate::fault_reply::{self, Hit};
+use crate::generation::Generations;
+use crate::query::{Query, decode};
+use crate::reply::{SimBody, SimReply, SimRequest};
+use crate::seed::hash;
+use crate::seen::{Counters, Seen};
+use crate::wire_error;
+
+/// OpenRouter, simulated. Clones share one state.
+#[derive(Clone)]
+pub struct Simulator(Arc<World>);
+
+/// Everything a request may touch.
+pub(crate) struct World {
+    pub(crate) config: SimConfig,
+    pub(crate) catalog: Catalog,
+    pub(crate) plan: FaultPlan,
+    pub(crate) account: Account,
+    pub(crate) counters: Counters,
+    pub(crate) schemas: Schemas,
+    pub(crate) generations: Generations,
+    inference_requests: AtomicU64,
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the configuration may hold keys
+        formatter.debug_struct("Simulator").field("seed", &self.0.config.seed).finish_non_exhaustive()
+    }
+}
+
+/// What a path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'p> {
+    Models,
+    ModelsOfUser,
+    ModelsCount,
+    EmbeddingModels,
+    Endpoints(&'p str),
+    ZeroRetention,
+    Model(&'p str),
+    Providers,
+    Key,
+    Credits,
+    Generation,
+    Chat,
+    Embeddings,
+    SimSeen,
+    SimReset,
+    WrongMethod,
+    Unknown,
+}
+
+impl Simulator {
+    /// Makes a simulator.
+    ///
+    /// # Errors
+    /// [`SimError::Script`] when the configuration contradicts itself.
+    pub fn new(config: SimConfig) -> Result<Self, SimError> {
+        config.check().map_err(|complaint| SimError::Script {
+            line: None,
+            rule: complaint.rule,
+            message: complaint.message,
+        })?;
+        let catalog = Catalog::new(&config);
+        Ok(Self(Arc::new(World {
+            plan: FaultPlan::new(&config),
+            account: Account::new(&config),
+            counters: Counters::new(&catalog),
+            schemas: Schemas::default(),
+            generations: Generations::default(),
+            inference_requests: AtomicU64::new(0),
+            catalog,
+            config,
+        })))
+    }
+
+    /// Answers a request that comes `now` after the start. Nothing is slept: the reply says when
+    /// each part of it arrives.
+    #[must_use]
+    pub fn handle(&self, request: &SimRequest, now: Duration) -> SimReply {
+        let reply = self.answer(request, now);
+        let end = reply.duration().map_or(Duration::MAX, |duration| now + duration);
+        if end > now {
+            self.0.counters.virtual_flight(now, end);
+        }
+        reply
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.0.counters.snapshot()
+    }
+
+    /// Everything as freshly made: counters, limits, spending, rules. Only the time goes on.
+    pub fn reset(&self) {
+        let world = &self.0;
+        world.counters.reset();
+        world.account.reset();
+        world.plan.reset();
+        world.generations.reset();
+        world.inference_requests.store(0, Ordering::Relaxed);
+    }
+
+    /// Ids of the models in the catalog.
+    pub fn model_ids(&self) -> impl Iterator<Item = &str> {
+        self.0.catalog.models.iter().map(|model| model.id.as_str())
+    }
+
+    /// The same as `handle`, for a server that counts what is in flight by itself.
+    pub(crate) fn answer(&self, request: &SimRequest, now: Duration) -> SimReply {
+        let world = &self.0;
+        let path = request.path.strip_prefix("/api/v1").unwrap_or(&request.path);
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+        let route = Route::of(&request.method, path);
+        match route {
+            Route::SimSeen => return sim_seen(&self.seen()),
+            Route::SimReset => {
+                self.reset();
+                return SimReply::json_bytes(200, b"{}".to_vec());
+            }
+            _ => {}
+        }
+        let is_inference = matches!(route, Route::Chat | Route::Embeddings);
+        let body_hash = hash(world.config.seed, &request.body);
+        let different = (route == Route::Chat).then_some(body_hash);
+        world.counters.request(request, route.label(), different);
+        let caller = world.account.caller(request);
+        let reply = match caller {
+            Err(reply) if route.needs_key() => *reply,
+            caller => {
+                let number = if is_inference {
+                    world.inference_requests.fetch_add(1, Ordering::Relaxed) + 1
+                } else {
+                    world.inference_requests.load(Ordering::Relaxed)
+                };
+                let asked = Asked { number, path, is_inference, body: &request.body, stream: false, now };
+                let known = matches!(caller, Ok(Caller::Inference(_) | Caller::Management(_)));
+                let caller = caller.unwrap_or(Caller::Anonymous);
+                match route {
+                    Route::Chat | Route::Embeddings if matches!(caller, Caller::Management(_)) => {
+                        wire_error::plain(403, "Management keys cannot be used for inference")
+                    }
+                    Route::Chat => chat::chat(world, request, caller, asked, body_hash),
+                    Route::Embeddings => embeddings::embed(world, request, caller, asked),
+                    _ => self.scripted(asked).unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
+                }
+            }
+        };
+        let status = if matches!(reply.body, SimBody::Hang) { 0 } else { reply.status };
+        world.counters.reply(status);
+        reply
+    }
+
+    /// What the rules have for a request that is no inference.
+    fn scripted(&self, asked: Asked<'_>) -> Option<SimReply> {
+        let world = &self.0;
+        if world.plan.is_empty() {
+            return None;
+        }
+        let verdict = world.plan.trial(asked).verdict(Answerer::default())?;
+        let reply = match verdict.act {
+            Act::Reply(fixed) => fixed_reply(fixed),
+            Act::Fault(kind) => {
+                let answerer = Answerer { model: "the catalog", provider: "OpenRouter", slug: "openrouter" };
+                let account = &world.account;
+                let hit = Hit { answerer, model: None, request: None, prompt_tokens: 0, account, now: asked.now };
+                let reply = fault_reply::reply(kind, &hit)?;
+                world.counters.fault(kind);
+                reply
+            }
+            Act::Content(_) | Act::Answer => return None,
+        };
+        Some(reply.after(verdict.latency.unwrap_or_default()))
+    }
+
+    fn look_up(&self, route: Route<'_>, query: Query<'_>, caller: Caller<'_>, known: bool, now: Duration) -> SimReply {
+        let World { catalog, account, generations, .. } = &*self.0;
+        match route {
+            Route::Models | Route::ModelsOfUser => catalog_json::models(catalog, &query),
+            Route::ModelsCount => catalog_json::count(catalog, &query),
+            Route::EmbeddingModels => catalog_json::embedding_models(catalog),
+            Route::Endpoints(id) => catalog_json::endpoints(catalog, &decode(id), known),
+            Route::ZeroRetention => catalog_json::zero_retention_endpoints(catalog),
+            Route::Model(id) => catalog_json::model(catalog, &decode(id)),
+            Route::Providers => catalog_json::providers(),
+            Route::Key => account.key_info(caller, now),
+            Route::Credits => account.credits(caller),
+            Route::Generation => match query.get("id") {
+                Some(id) => generations.find(&id, catalog, now),
+                None => wire_error::plain(400, "id: Required"),
+            },
+            Route::WrongMethod => wire_error::plain(405, "Method Not Allowed"),
+            Route::Chat | Route::Embeddings | Route::SimSeen | Route::SimReset | Route::Unknown => {
+                wire_error::plain(404, "Not Found")
+            }
+        }
+    }
+
+    pub(crate) fn enter(&self) {
+        self.0.counters.enter();
+    }
+
+    pub(crate) fn leave(&self) {
+        self.0.counters.leave();
+    }
+}
+
+fn sim_seen(seen: &Seen) -> SimReply {
+    match serde_json::to_vec(seen) {
+        Ok(bytes) => SimReply::json_bytes(200, bytes),
+        Err(_) => wire_error::plain(500, "the counters cannot be written"),
+    }
+}
+
+impl<'p> Route<'p> {
+    fn of(method: &str, path: &'p str) -> Self {
+        let (route, wanted) = match path {
+            "/chat/completions" => (Route::Chat, "POST"),
+            "/embeddings" => (Route::Embeddings, "POST"),
+            "/models" => (Route::Models, "GET"),
+            "/models/user" => (Route::ModelsOfUser, "GET"),
+            "/models/count" => (Route::ModelsCount, "GET"),
+            "/embeddings/models" => (Route::EmbeddingModels, "GET"),
+            "/endpoints/zdr" => (Route::ZeroRetention, "GET"),
+            "/providers" => (Route::Providers, "GET"),
+            "/key" | "/auth/key" => (Route::Key, "GET"),
+            "/credits" => (Route::Credits, "GET"),
+            "/generation" => (Route::Generation, "GET"),
+            "/sim/seen" => (Route::SimSeen, "GET"),
+            "/sim/reset" => (Route::SimReset, "POST"),
+            _ => match (path.strip_prefix("/models/"), path.strip_prefix("/model/")) {
+                (Some(rest), _) if rest.ends_with("/endpoints") => {
+                    (Route::Endpoints(rest.trim_end_matches("/endpoints")), "GET")
+                }
+                (_, Some(id)) => (Route::Model(id), "GET"),
+                _ => return Route::Unknown,
+            },
+        };
+        if method.eq_ignore_ascii_case(wanted) { route } else { Route::WrongMethod }
+    }
+
+    fn needs_key(self) -> bool {
+        matches!(
+            self,
+            Route::ModelsOfUser | Route::Key | Route::Credits | Route::Generation | Route::Chat | Route::Embeddings
+        )
+    }
+
+    /// The route as the counters call it: ids left out, so that there are few of them.
+    fn label(self) -> &'static str {
+        match self {
+            Route::Models => "GET /models",
+            Route::ModelsOfUser => "GET /models/user",
+            Route::ModelsCount => "GET /models/count",
+            Route::EmbeddingModels => "GET /embeddings/models",
+            Route::Endpoints(_) => "GET /models/{id}/endpoints",
+            Route::ZeroRetention => "GET /endpoints/zdr",
+            Route::Model(_) => "GET /model/{id}",
+            Route::Providers => "GET /providers",
+            Route::Key => "GET /key",
+            Route::Credits => "GET /credits",
+            Route::Generation => "GET /generation",
+            Route::Chat => "POST /chat/completions",
+            Route::Embeddings => "POST /embeddings",
+            Route::SimSeen => "GET /sim/seen",
+            Route::SimReset => "POST /sim/reset",
+            Route::WrongMethod => "wrong method",
+            Route::Unknown => "unknown path",
+        }
+    }
+}
