@@ -8,6 +8,7 @@ mod call;
 mod catalog;
 mod clock;
 mod compose;
+pub mod config;
 mod dispatcher;
 mod exchange;
 mod failure;

@@ -1,1 +1,68 @@
-//! Semantic operators on Apache DataFusion: functions, plan rewrite, streaming execution, session and tables
+//! Semantic operators on Apache DataFusion: SQL functions that ask a language model about every row, and the session,
+//! tables and output files around them.
+//!
+//! A semantic function is an ordinary function to its user and may stand wherever SQL allows one. A plan rewrite lifts
+//! every call out of its expression into a plan node of its own, and a streaming operator runs it: many calls under way
+//! at once, equal inputs asked once, rows out in the order in which they came in, memory bounded, and nothing more asked
+//! once the stream is dropped. A row without an answer is NULL, and `outcome(call)` tells why.
+//!
+//! This crate never speaks to a model itself: it hands calls to whatever implements [`Ask`](corsac_dispatch::Ask).
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use corsac_dispatch::{Answer, Ask, Call, Outcome, Source};
+//! use corsac_frame::{Session, SessionOptions};
+//! use futures::TryStreamExt;
+//!
+//! /// Answers every call with the question itself, in capitals.
+//! #[derive(Debug)]
+//! struct Echo;
+//!
+//! #[async_trait::async_trait]
+//! impl Ask for Echo {
+//!     async fn ask(&self, call: Call) -> Outcome {
+//!         let value = Arc::new(call.user.to_uppercase().into());
+//!         let (model, cost) = ("echo".into(), corsac_wire::Usd::ZERO);
+//!         Ok(Answer { value, model, provider: None, cost, attempts: 1, source: Source::Asked })
+//!     }
+//!
+//!     fn window(&self) -> usize {
+//!         64
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let ledger = corsac_ledger::Ledger::in_memory()?;
+//! # let run = ledger.start_run(corsac_frame::doc_support::run_start())?;
+//! let session = Session::new(Arc::new(Echo), run, SessionOptions::default());
+//! let query = session.plan("SELECT semantic_map('Say {{ word }}', word) AS said FROM (VALUES ('yes'), ('no')) AS t (word)").await?;
+//! let batches: Vec<_> = query.stream().await?.try_collect().await?;
+//! assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer_type;
+mod bind;
+mod cell;
+mod error;
+mod execute;
+mod function;
+mod names;
+mod node;
+mod optimize;
+mod planner;
+mod progress;
+mod query;
+mod rewrite;
+mod session;
+mod table;
+mod write;
+
+pub use error::FrameError;
+pub use progress::{FailureCount, Progress};
+pub use query::{ContractKind, OperatorEstimate, Query, Rows, Sampled};
+pub use session::{OnError, RowLimits, Session, SessionOptions};
+pub use write::{Format, Target, Written, write};

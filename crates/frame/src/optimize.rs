@@ -13,7 +13,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::with_new_children_if_necessary;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 
 use crate::execute::{Keep, SemanticExec};
 use crate::node::Semantic;
@@ -38,13 +38,10 @@ impl OptimizerRule for DropUnreadCalls {
                 Ok(TreeNodeRecursion::Continue)
             })
         })?;
-        // a plan whose top is not made of expressions hands every column on
-        if !found || !matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_)) {
+        if !found {
             return Ok(Transformed::no(plan));
         }
-        if plan.schema().fields().iter().any(|field| field.name().contains('#')) {
-            read.extend(plan.schema().fields().iter().map(|field| field.name().clone()));
-        }
+        read.extend(plan.schema().fields().iter().map(|field| field.name().clone()));
         plan.transform_up_with_subqueries(|node| {
             let Some(semantic) = Semantic::in_plan(&node) else { return Ok(Transformed::no(node)) };
             let mut calls = semantic.calls.clone();
@@ -119,5 +116,5 @@ fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Ar
     };
     let plan = told.unwrap_or(plan);
     let children = plan.children().into_iter().cloned().map(|child| tell_wanted(child, below)).collect::<Result<Vec<_>>>()?;
-    with_new_children_if_necessary(plan, children)
+    replace_children_if_necessary(plan, children)
 }

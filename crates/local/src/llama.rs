@@ -414,6 +414,79 @@ impl WithSimd for Attention<'_> {
 mod tests {
     use super::*;
 
+    use std::io::Cursor;
+
+    use crate::synthetic;
+
+    fn tiny() -> Llama {
+        let mut file = Gguf::open(Cursor::new(synthetic::gguf())).map_err(|error| error.0).unwrap();
+        let vocabulary = crate::tokenizer::Tokenizer::read(&file).map_err(|error| error.0).unwrap().vocabulary();
+        Llama::read(&mut file, vocabulary).map_err(|error| error.0).unwrap()
+    }
+
+    fn run(llama: &Llama, sequence: &mut Sequence, tokens: &[u32]) -> Vec<f32> {
+        llama.pass(&mut [Span { sequence, tokens, wanted: 0..tokens.len() }], &mut Workspace::default())
+    }
+
+    const TOKENS: [u32; 23] = [1, 70, 80, 90, 100, 110, 120, 70, 80, 3, 4, 5, 6, 7, 8, 200, 201, 202, 203, 2, 40, 41, 42];
+
+    #[test]
+    fn one_token_at_a_time_gives_the_same_states_as_all_at_once() {
+        let llama = tiny();
+        let together = run(&llama, &mut Sequence::default(), &TOKENS);
+        let mut sequence = Sequence::default();
+        let stepwise: Vec<f32> = TOKENS.iter().flat_map(|token| run(&llama, &mut sequence, &[*token])).collect();
+        assert_eq!(together, stepwise);
+        assert_ne!(together[..llama.shape.width], together[llama.shape.width..2 * llama.shape.width]);
+    }
+
+    #[test]
+    fn sequences_in_one_pass_do_not_see_each_other() {
+        let llama = tiny();
+        let parts = [&TOKENS[..9], &TOKENS[3..5], &TOKENS[10..]];
+        let mut sequences = vec![Sequence::default(); parts.len()];
+        let mut spans: Vec<_> = sequences.iter_mut().zip(parts).map(|(sequence, tokens)| Span { sequence, tokens, wanted: 0..tokens.len() }).collect();
+        let together = llama.pass(&mut spans, &mut Workspace::default());
+        let alone: Vec<f32> = parts.iter().flat_map(|tokens| run(&llama, &mut Sequence::default(), tokens)).collect();
+        assert_eq!(together, alone);
+    }
+
+    #[test]
+    fn going_on_from_a_shared_beginning_changes_nothing() {
+        let llama = tiny();
+        let mut first = Sequence::default();
+        run(&llama, &mut first, &TOKENS[..12]);
+        let mut shared = first.freeze();
+        shared[0].tokens = 10; // only a part of what was computed is the same
+        let rest = run(&llama, &mut Sequence::after(shared), &TOKENS[10..]);
+        assert_eq!(rest, run(&llama, &mut Sequence::default(), &TOKENS)[10 * llama.shape.width..]);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_or_read_but_never_panic() {
+        let whole = synthetic::gguf();
+        let read = |bytes: Vec<u8>| -> Result<(), GgufError> {
+            let mut file = Gguf::open(Cursor::new(bytes))?;
+            let vocabulary = crate::tokenizer::Tokenizer::read(&file)?.vocabulary();
+            Llama::read(&mut file, vocabulary).map(drop)
+        };
+        assert!(read(whole.clone()).is_ok());
+        for length in (0..whole.len()).step_by(101) {
+            assert!(read(whole[..length].to_vec()).is_err(), "the first {length} bytes were taken for a model");
+        }
+        let mut state = 7u64;
+        let mut refused = 0;
+        for _ in 0..1500 {
+            let mut damaged = whole.clone();
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // the header takes the first ten kilobytes or so; weights may hold anything
+            let at = (state >> 33) as usize % 10_000;
+            damaged[at] = [0, 0xFF, 0x7F, damaged[at] ^ 1][(state >> 60) as usize % 4];
+            refused += usize::from(read(damaged).is_err());
+        }
+        assert!(refused > 100, "only {refused} damaged files were noticed");
+    }
+
     #[test]
     fn the_exponential_is_close() {
         for step in -800..=800 {

@@ -304,27 +304,3 @@ mod tests {
         }
     }
 }
-#[cfg(test)]
-mod speed {
-    use super::*;
-    #[test]
-    #[ignore]
-    fn speed() {
-        let columns = 576;
-        let tile = vec![0.5f32; 12 * columns];
-        let wide = vec![0.25f32; PANEL * columns];
-        let codes = vec![3u8; PANEL * columns];
-        let scales = vec![1f32; PANEL * columns / 32];
-        let mut wide2 = wide.clone();
-        let mut out = vec![0f32; 12 * PANEL];
-        let arch = Arch::new();
-        for height in [1usize, 2, 4, 6, 8, 12] {
-            let t = std::time::Instant::now();
-            for _ in 0..2000 { arch.dispatch(Tile { height, tile: &tile[..height * columns], wide: &wide, out: &mut out[..height * PANEL] }); }
-            println!("height {height}: {:.1} GFLOPS", 2000.0 * 2.0 * (height * columns * PANEL) as f64 / t.elapsed().as_secs_f64() / 1e9);
-        }
-        let t = std::time::Instant::now();
-        for _ in 0..2000 { arch.dispatch(Widen { codes: &codes, scales: &scales, offsets: &scales, wide: &mut wide2 }); }
-        println!("widen {:.1} Gweights/s", 2000.0 * (columns * PANEL) as f64 / t.elapsed().as_secs_f64() / 1e9);
-    }
-}

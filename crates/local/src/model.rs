@@ -119,7 +119,7 @@ impl LocalModel {
         let scheduler = Scheduler::new(llama, tokenizer.clone(), capacity);
         std::thread::Builder::new()
             .name("local-model".into())
-            .spawn(move || pool.install(|| scheduler.run(&receiver)))
+            .spawn(move || pool.install(|| scheduler.run(receiver)))
             .map_err(|error| no_thread(error.to_string()))?;
         Ok(Self { shared: Arc::new(Shared { name, tokenizer, template, context_tokens, jobs }) })
     }

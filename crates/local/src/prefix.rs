@@ -38,8 +38,9 @@ impl Prefixes {
 
     /// How much of this prompt should be computed first because another prompt begins the same way.
     pub(crate) fn worth_computing<'a>(&mut self, prompt: &[u32], waiting: impl Iterator<Item = &'a [u32]>) -> Option<usize> {
-        let others = self.recent.iter().map(Vec::as_slice);
-        let common = waiting.chain(others).map(|other| shared(other, prompt)).max().unwrap_or(0);
+        let waiting = waiting.map(|other| shared(other, prompt)).max().unwrap_or(0);
+        let recent = self.recent.iter().map(|other| shared(other, prompt)).max().unwrap_or(0);
+        let common = waiting.max(recent);
         let known = self.entries.iter().map(|entry| shared(&entry.tokens, prompt)).max().unwrap_or(0);
         self.recent.push_back(prompt.to_vec());
         if self.recent.len() > RECENT {

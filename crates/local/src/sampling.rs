@@ -26,7 +26,8 @@ impl Sampler {
         if self.temperature <= 0.0 || !self.temperature.is_finite() {
             return u32::try_from(best).ok();
         }
-        let weight = |score: f32| f64::from((score - highest) / self.temperature).exp();
+        let temperature = self.temperature;
+        let weight = |score: f32| f64::from((score - highest) / temperature).exp();
         let total: f64 = candidates().map(|(_, score)| weight(*score)).sum();
         let mut left = self.uniform() * total;
         for (token, score) in candidates() {

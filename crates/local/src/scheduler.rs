@@ -69,7 +69,7 @@ impl Scheduler {
     }
 
     /// Serves until every handle to the model is gone.
-    pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
+    pub(crate) fn run(mut self, jobs: Receiver<Job>) {
         loop {
             if self.rows.is_empty() && self.waiting.is_empty() {
                 match jobs.recv() {
@@ -128,10 +128,8 @@ impl Scheduler {
     }
 
     fn compute_prefix(&mut self, tokens: &[u32]) {
-        let mut known = self.prefixes.longest(tokens);
-        // never reuse up to the last token only to compute a single one again
-        let start: usize = known.iter().map(|part| part.tokens).sum();
-        let mut sequence = Sequence::after(std::mem::take(&mut known));
+        let mut sequence = Sequence::after(self.prefixes.longest(tokens));
+        let start = sequence.tokens();
         for chunk in tokens[start..].chunks(PASS_TOKENS) {
             self.llama.pass(&mut [Span { sequence: &mut sequence, tokens: chunk, wanted: 0..0 }], &mut self.work);
         }

@@ -182,3 +182,60 @@ fn byte_of_character() -> HashMap<char, u8> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor};
+
+    use super::*;
+
+    fn tiny() -> Tokenizer {
+        let file = Gguf::open(Cursor::new(crate::synthetic::gguf())).map_err(|error| error.0).unwrap();
+        Tokenizer::read(&file).map_err(|error| error.0).unwrap()
+    }
+
+    fn encoded(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+        let mut tokens = Vec::new();
+        tokenizer.encode(text, &mut tokens, usize::MAX);
+        tokens
+    }
+
+    #[test]
+    fn merges_apply_by_rank_and_bytes_round_trip() {
+        let tokenizer = tiny();
+        let spelled: Vec<_> = encoded(&tokenizer, "lab the thin").iter().map(|token| String::from_utf8_lossy(tokenizer.bytes(*token)).into_owned()).collect();
+        // "th" comes before " t", so the blank of " thin" stays alone
+        assert_eq!(spelled, ["lab", " the", " ", "th", "in"]);
+        for text in ["", "plain", "ünï çødé 漢字 😀", "\0\u{1}\t\r\n <|im_end|>"] {
+            let bytes: Vec<u8> = encoded(&tokenizer, text).iter().flat_map(|token| tokenizer.bytes(*token).to_vec()).collect();
+            assert_eq!(bytes, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_very_long_piece_is_merged_in_good_time_and_encoding_stops_when_told() {
+        let tokenizer = tiny();
+        assert_eq!(encoded(&tokenizer, &"in".repeat(200_000)).len(), 200_000);
+        let mut tokens = Vec::new();
+        tokenizer.encode(&"word ".repeat(100_000), &mut tokens, 50);
+        assert!((51..60).contains(&tokens.len()));
+    }
+
+    /// The reference was made by an independent tokenizer; see `tests/golden/make_tokens.py`.
+    #[test]
+    fn the_real_vocabulary_gives_the_reference_tokens() {
+        let named = std::env::var_os("CORSAC_LOCAL_MODEL").map(std::path::PathBuf::from);
+        let Some(path) = crate::weights::locate(named.as_deref(), &crate::weights::default_cache_dir().unwrap_or_default()) else {
+            println!("not run: the default weights were not found; set CORSAC_LOCAL_MODEL or run `corsac models pull`");
+            return;
+        };
+        let file = Gguf::open(BufReader::new(std::fs::File::open(path).unwrap())).map_err(|error| error.0).unwrap();
+        let tokenizer = Tokenizer::read(&file).map_err(|error| error.0).unwrap();
+        let cases: Vec<serde_json::Value> = serde_json::from_str(include_str!("../tests/golden/smollm_tokens.json")).unwrap();
+        assert!(cases.len() > 80);
+        for case in cases {
+            let text = case["text"].as_str().unwrap();
+            assert_eq!(serde_json::json!(encoded(&tokenizer, text)), case["tokens"], "{text:?}");
+        }
+    }
+}

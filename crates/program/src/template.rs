@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value as JinjaValue};
 use serde_json::Value;
 
@@ -59,12 +60,8 @@ impl Template {
     /// # Errors
     /// [`ProgramError::Render`] when an expression fails on these values.
     pub fn render(&self, values: &[Value]) -> Result<String, ProgramError> {
-        let context: JinjaValue = self
-            .variables
-            .iter()
-            .zip(values)
-            .map(|(name, value)| (name.as_str(), JinjaValue::from(minijinja::value::Serde(value))))
-            .collect();
+        let pairs = self.variables.iter().zip(values);
+        let context = JinjaValue::from_pairs(pairs.map(|(name, value)| (name.as_str(), JinjaValue::from(Serde(value)))));
         self.environment
             .get_template(NAME)
             .and_then(|template| template.render(context))

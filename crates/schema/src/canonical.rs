@@ -11,15 +11,20 @@ pub(crate) fn text(schema: &Value) -> String {
 }
 
 fn of_schema(schema: &Value) -> Value {
-    let Some(map) = schema.as_object() else { return schema.clone() };
+    let Some(map) = schema.as_object() else {
+        return schema.clone();
+    };
     let mut keywords: Vec<&String> = map.keys().collect();
     keywords.sort();
     let mut written = Map::new();
     for keyword in keywords {
         let value = match &map[keyword] {
-            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => {
-                Value::Object(schemas.iter().map(|(name, schema)| (name.clone(), of_schema(schema))).collect())
-            }
+            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => Value::Object(
+                schemas
+                    .iter()
+                    .map(|(name, schema)| (name.clone(), of_schema(schema)))
+                    .collect(),
+            ),
             Value::Array(schemas) if SCHEMA_LIST.contains(&keyword.as_str()) => {
                 Value::Array(schemas.iter().map(of_schema).collect())
             }

@@ -9,7 +9,7 @@ use crate::error::{ReadError, excerpt_of_value, floor_boundary};
 use crate::fit::{Place, Record, conforms, make_fit};
 use crate::repair::{Repair, RepairKind};
 use crate::shape::{Kind, Shape};
-use crate::syntax::{NESTING_LIMIT, parse_prefix};
+use crate::syntax::{Fault, NESTING_LIMIT, parse_prefix};
 
 /// Longest answer read, in bytes.
 pub(crate) const ANSWER_BYTES_LIMIT: usize = 8 * 1024 * 1024;
@@ -25,6 +25,12 @@ pub struct Read {
     pub repairs: Vec<Repair>,
 }
 
+/// A value that did not fit, given back so that it can be looked at in another way.
+struct Refused {
+    error: ReadError,
+    value: Value,
+}
+
 /// What an answer is read against.
 pub(crate) struct Reader<'a> {
     pub(crate) shape: &'a Shape,
@@ -37,11 +43,7 @@ impl Reader<'_> {
     pub(crate) fn read(&self, text: &str) -> Result<Read, ReadError> {
         let (body, start) = trimmed(text)?;
         match serde_json::from_str::<Value>(body) {
-            Ok(value) => match self.accept(value, start, Vec::new()) {
-                Err((error, Value::String(inner))) => self.read_encoded(&inner, start, error),
-                Err((error, _)) => Err(error),
-                Ok(read) => Ok(read),
-            },
+            Ok(value) => self.accept_or_decode(value, start, Vec::new()),
             Err(_) => self.read_with_repairs(text, body, start),
         }
     }
@@ -49,19 +51,33 @@ impl Reader<'_> {
     /// Reads an answer that was cut off: only JSON that is complete all the same is taken, and nothing is repaired.
     pub(crate) fn read_truncated(&self, text: &str) -> Result<Read, ReadError> {
         let (body, start) = trimmed(text)?;
-        let value: Value = serde_json::from_str(body)
-            .map_err(|error| ReadError::not_json(text, start + byte_offset(body, &error), "the answer was cut off"))?;
+        let value: Value = serde_json::from_str(body).map_err(|error| {
+            ReadError::not_json(
+                text,
+                start + byte_offset(body, &error),
+                "the answer was cut off",
+            )
+        })?;
         // The end of a number or word does not show: 12 may have been on its way to 123.
         if !matches!(value, Value::Object(_) | Value::Array(_) | Value::String(_)) {
-            return Err(ReadError::not_json(text, text.len(), "the answer was cut off"));
+            return Err(ReadError::not_json(
+                text,
+                text.len(),
+                "the answer was cut off",
+            ));
         }
-        let Read { value, repairs } = self.accept(value, start, Vec::new()).map_err(|(error, _)| error)?;
+        let Read { value, repairs } = self
+            .accept(value, start, Vec::new())
+            .map_err(|refused| refused.error)?;
         match repairs.first() {
             None => Ok(Read { value, repairs }),
             Some(repair) => Err(ReadError::not_json(
                 text,
                 start,
-                format!("the answer was cut off and would need a repair ({})", repair.kind),
+                format!(
+                    "the answer was cut off and would need a repair ({})",
+                    repair.kind
+                ),
             )),
         }
     }
@@ -88,19 +104,30 @@ impl Reader<'_> {
             && body[parsed.end..].trim().is_empty()
         {
             before.extend(shifted(parsed.repairs, start));
-            return match self.accept(parsed.value, start, before) {
-                Err((error, Value::String(inner))) => self.read_encoded(&inner, start, error),
-                Err((error, _)) => Err(error),
-                Ok(read) => Ok(read),
-            };
+            return self.accept_or_decode(parsed.value, start, before);
         }
-        if body.starts_with("{\\\"") || body.starts_with("[{\\\"") || body.starts_with("[\\\"") {
-            if let Ok(inner) = serde_json::from_str::<String>(&format!("\"{body}\"")) {
-                let refusal = ReadError::not_json(text, start, "its quotes are escaped as inside a string");
-                return self.read_encoded(&inner, start, refusal);
-            }
+        let escaped = ["{\\\"", "[{\\\"", "[\\\""]
+            .iter()
+            .any(|opening| body.starts_with(opening));
+        if escaped && let Ok(inner) = serde_json::from_str::<String>(&format!("\"{body}\"")) {
+            let refusal =
+                ReadError::not_json(text, start, "its quotes are escaped as inside a string");
+            return self.read_encoded(&inner, start, refusal);
         }
         self.search(text, body, start, before)
+    }
+
+    fn accept_or_decode(
+        &self,
+        value: Value,
+        at: usize,
+        repairs: Vec<Repair>,
+    ) -> Result<Read, ReadError> {
+        self.accept(value, at, repairs)
+            .or_else(|refused| match refused.value {
+                Value::String(inner) => self.read_encoded(&inner, at, refused.error),
+                _ => Err(refused.error),
+            })
     }
 
     /// JSON that was written as a text; `refusal` is what to say when it is none.
@@ -109,15 +136,18 @@ impl Reader<'_> {
         if !trimmed.starts_with(['{', '[']) {
             return Err(refusal);
         }
-        let mut read = self.search(inner, trimmed, 0, Vec::new()).map_err(|error| match error {
-            violation @ ReadError::Violation { .. } => violation,
-            _ => refusal,
-        })?;
+        let mut read = self
+            .search(inner, trimmed, 0, Vec::new())
+            .map_err(|error| match error {
+                violation @ ReadError::Violation { .. } => violation,
+                _ => refusal,
+            })?;
         // Offsets inside the inner text mean nothing in the answer.
         for repair in &mut read.repairs {
             repair.at = at;
         }
-        read.repairs.insert(0, repair(RepairKind::DoubleEncoded, at));
+        read.repairs
+            .insert(0, repair(RepairKind::DoubleEncoded, at));
         Ok(read)
     }
 
@@ -128,13 +158,20 @@ impl Reader<'_> {
         }
         let mut repairs = before.to_vec();
         let mut bare = body;
-        if let Some(inner) = body.strip_prefix("```").and_then(|inner| inner.strip_suffix("```")) {
+        if let Some(inner) = body
+            .strip_prefix("```")
+            .and_then(|inner| inner.strip_suffix("```"))
+        {
             // What follows the fence on its line names a language.
-            bare = inner.split_once('\n').map_or(inner, |(_, content)| content).trim();
+            bare = inner
+                .split_once('\n')
+                .map_or(inner, |(_, content)| content)
+                .trim();
             repairs.push(repair(RepairKind::Fences, start));
         }
         repairs.push(repair(RepairKind::BareText, start));
-        self.accept(Value::String(bare.to_owned()), start, repairs).ok()
+        self.accept(Value::String(bare.to_owned()), start, repairs)
+            .ok()
     }
 
     /// Whether a bare text can be told from prose: not where any text would do.
@@ -148,15 +185,26 @@ impl Reader<'_> {
         };
         matches!(
             shape.kind,
-            Kind::Enum(_) | Kind::Integer | Kind::Number | Kind::Boolean | Kind::Date | Kind::DateTime
+            Kind::Enum(_)
+                | Kind::Integer
+                | Kind::Number
+                | Kind::Boolean
+                | Kind::Date
+                | Kind::DateTime
         )
     }
 
     /// Looks for the one stretch of JSON in the text that fits. Each byte is parsed at most twice.
-    fn search(&self, text: &str, body: &str, start: usize, before: Vec<Repair>) -> Result<Read, ReadError> {
+    fn search(
+        &self,
+        text: &str,
+        body: &str,
+        start: usize,
+        before: Vec<Repair>,
+    ) -> Result<Read, ReadError> {
         let mut found: Option<Read> = None;
         let mut unfit: Option<(usize, ReadError)> = None;
-        let mut broken: Option<ReadError> = None;
+        let mut broken: Option<Fault> = None;
         let mut from = 0;
         while let Some(offset) = body[from..].find(['{', '[']) {
             let open = from + offset;
@@ -164,25 +212,37 @@ impl Reader<'_> {
                 Ok(parsed) => parsed,
                 Err(fault) => {
                     from = fault.at.max(open + 1);
-                    from = floor_boundary(body, from).max(open + 1);
-                    broken.get_or_insert_with(|| ReadError::not_json(text, start + fault.at, fault.why));
+                    // Taking a part of a broken answer for the whole of it would be a guess.
+                    if fault.was_json {
+                        return Err(ReadError::not_json(text, start + fault.at, fault.why));
+                    }
+                    broken.get_or_insert(fault);
                     continue;
                 }
             };
             from = parsed.end;
             let mut repairs = before.clone();
-            repairs.extend(surroundings(&body[..open], &body[parsed.end..], start, start + parsed.end));
+            repairs.extend(surroundings(
+                &body[..open],
+                &body[parsed.end..],
+                start,
+                start + parsed.end,
+            ));
             repairs.extend(shifted(parsed.repairs, start));
             match self.accept(parsed.value, start + open, repairs) {
-                Ok(read) if found.as_ref().is_some_and(|earlier| earlier.value != read.value) => {
+                Ok(read)
+                    if found
+                        .as_ref()
+                        .is_some_and(|earlier| earlier.value != read.value) =>
+                {
                     let why = "it holds two different answers; give exactly one";
                     return Err(ReadError::not_json(text, start + open, why));
                 }
                 Ok(read) => found = Some(found.unwrap_or(read)),
-                Err((error, _)) => {
+                Err(refused) => {
                     let length = parsed.end - open;
                     if unfit.as_ref().is_none_or(|(longest, _)| length > *longest) {
-                        unfit = Some((length, error));
+                        unfit = Some((length, refused.error));
                     }
                 }
             }
@@ -190,43 +250,62 @@ impl Reader<'_> {
         match (found, unfit, broken) {
             (Some(read), _, _) => Ok(read),
             // A short bracketed remark in front of broken JSON is not what went wrong.
-            (None, Some((length, error)), broken) if broken.is_none() || length * 2 > body.len() => Err(error),
-            (None, _, Some(broken)) => Err(broken),
+            (None, Some((length, error)), broken)
+                if broken.is_none() || length * 2 > body.len() =>
+            {
+                Err(error)
+            }
+            (None, _, Some(fault)) => Err(ReadError::not_json(text, start + fault.at, fault.why)),
             _ => Err(ReadError::not_json(text, start, "there is no JSON in it")),
         }
     }
 
-    /// Takes the value if it fits as it is, after conversions, or with one layer taken off or put around it. Gives the
-    /// value back with the error so that it can be looked at in another way.
-    fn accept(&self, value: Value, at: usize, repairs: Vec<Repair>) -> Result<Read, (ReadError, Value)> {
+    /// Takes the value if it fits as it is, after conversions, or with one layer taken off or put around it.
+    fn accept(&self, value: Value, at: usize, repairs: Vec<Repair>) -> Result<Read, Box<Refused>> {
         if !self.shape.is_object()
-            && let Some(inner) = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.get("value"))
+            && let Some(inner) = value
+                .as_object()
+                .filter(|map| map.len() == 1)
+                .and_then(|map| map.get("value"))
             && let Ok((value, more)) = self.fit(inner.clone(), at)
         {
             // The dialects put this layer there because their root has to be an object.
-            return Ok(Read { value, repairs: joined(repairs, more) });
+            return Ok(Read {
+                value,
+                repairs: joined(repairs, more),
+            });
         }
         if conforms(self.shape, &value) && self.validate(&value).is_ok() {
             return Ok(Read { value, repairs });
         }
         let error = match self.fit(value.clone(), at) {
-            Ok((value, more)) => return Ok(Read { value, repairs: joined(repairs, more) }),
+            Ok((value, more)) => {
+                return Ok(Read {
+                    value,
+                    repairs: joined(repairs, more),
+                });
+            }
             Err(error) => error,
         };
-        let mut fitting =
-            self.other_layers(&value).into_iter().filter_map(|candidate| self.fit(candidate, at).ok());
+        let mut fitting = self
+            .other_layers(&value)
+            .into_iter()
+            .filter_map(|candidate| self.fit(candidate, at).ok());
         match (fitting.next(), fitting.next()) {
             (Some((value, more)), None) => {
                 let mut repairs = joined(repairs, more);
                 repairs.push(repair(RepairKind::Wrapped, at));
                 Ok(Read { value, repairs })
             }
-            _ => Err((error, value)),
+            _ => Err(Box::new(Refused { error, value })),
         }
     }
 
     fn fit(&self, mut value: Value, at: usize) -> Result<(Value, Vec<Repair>), ReadError> {
-        let mut record = Record { at, repairs: Vec::new() };
+        let mut record = Record {
+            at,
+            repairs: Vec::new(),
+        };
         make_fit(self.shape, &mut value, Place::Root, &mut record)?;
         self.validate(&value)?;
         Ok((value, record.repairs))
@@ -243,7 +322,9 @@ impl Reader<'_> {
     fn other_layers(&self, value: &Value) -> Vec<Value> {
         let mut layers = Vec::new();
         match value {
-            Value::Array(items) if items.len() == 1 && !matches!(self.shape.kind, Kind::List(_)) => {
+            Value::Array(items)
+                if items.len() == 1 && !matches!(self.shape.kind, Kind::List(_)) =>
+            {
                 layers.push(items[0].clone());
             }
             Value::Object(map) if map.len() == 1 => {
@@ -251,12 +332,22 @@ impl Reader<'_> {
                     Kind::Object(object) => object.members.iter().any(|member| member.name == name),
                     _ => false,
                 };
-                layers.extend(map.iter().filter(|(name, _)| !known(name)).map(|(_, inner)| inner.clone()));
+                layers.extend(
+                    map.iter()
+                        .filter(|(name, _)| !known(name))
+                        .map(|(_, inner)| inner.clone()),
+                );
             }
             _ => {}
         }
-        if let (Some((name, _)), false) = (sole_member(self.shape), value.is_object() || value.is_null()) {
-            layers.push(Value::Object(Map::from_iter([(name.to_owned(), value.clone())])));
+        if let (Some((name, _)), false) = (
+            sole_member(self.shape),
+            value.is_object() || value.is_null(),
+        ) {
+            layers.push(Value::Object(Map::from_iter([(
+                name.to_owned(),
+                value.clone(),
+            )])));
         }
         layers
     }
@@ -264,7 +355,9 @@ impl Reader<'_> {
 
 /// The property an answer without braces must be about: the only one, or the only required one.
 fn sole_member(shape: &Shape) -> Option<(&str, &Shape)> {
-    let Kind::Object(object) = &shape.kind else { return None };
+    let Kind::Object(object) = &shape.kind else {
+        return None;
+    };
     let member = match object.members.as_slice() {
         [only] => only,
         members => {
@@ -281,14 +374,21 @@ fn sole_member(shape: &Shape) -> Option<(&str, &Shape)> {
 
 fn trimmed(text: &str) -> Result<(&str, usize), ReadError> {
     if text.len() > ANSWER_BYTES_LIMIT {
-        let why = format!("it is {} bytes long, more than the {ANSWER_BYTES_LIMIT} that are read", text.len());
+        let why = format!(
+            "it is {} bytes long, more than the {ANSWER_BYTES_LIMIT} that are read",
+            text.len()
+        );
         return Err(ReadError::not_json(text, ANSWER_BYTES_LIMIT, why));
     }
     let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let body = text.trim_start_matches(blank);
     let start = text.len() - body.len();
     let body = body.trim_end_matches(blank);
-    if body.is_empty() { Err(ReadError::Empty) } else { Ok((body, start)) }
+    if body.is_empty() {
+        Err(ReadError::Empty)
+    } else {
+        Ok((body, start))
+    }
 }
 
 /// What stands around the JSON: a code fence, prose, both or nothing.
@@ -296,8 +396,13 @@ fn surroundings(before: &str, after: &str, before_at: usize, after_at: usize) ->
     let mut repairs = Vec::new();
     let mut before = before.trim();
     let mut after = after.trim();
-    let word_start = before.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
-    if let Some(outside) = floor_slice(before, word_start).strip_suffix("```") {
+    let word_start = before
+        .rfind(|c: char| !c.is_ascii_alphanumeric())
+        .map_or(0, |at| at + 1);
+    if let Some(outside) = floor_slice(before, word_start)
+        .trim_end_matches(' ')
+        .strip_suffix("```")
+    {
         before = outside.trim();
         after = after.strip_prefix("```").unwrap_or(after).trim();
         repairs.push(repair(RepairKind::Fences, before_at + before.len()));
@@ -315,11 +420,18 @@ fn floor_slice(text: &str, end: usize) -> &str {
 }
 
 fn repair(kind: RepairKind, at: usize) -> Repair {
-    Repair { kind, at, path: String::new() }
+    Repair {
+        kind,
+        at,
+        path: String::new(),
+    }
 }
 
 fn shifted(repairs: Vec<Repair>, by: usize) -> impl Iterator<Item = Repair> {
-    repairs.into_iter().map(move |repair| Repair { at: repair.at + by, ..repair })
+    repairs.into_iter().map(move |repair| Repair {
+        at: repair.at + by,
+        ..repair
+    })
 }
 
 fn joined(mut repairs: Vec<Repair>, more: Vec<Repair>) -> Vec<Repair> {
@@ -330,8 +442,11 @@ fn joined(mut repairs: Vec<Repair>, more: Vec<Repair>) -> Vec<Repair> {
 
 /// Where `serde_json` stopped; it counts lines and bytes of the line.
 pub(crate) fn byte_offset(text: &str, error: &serde_json::Error) -> usize {
-    let line_start =
-        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let line_start = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum::<usize>();
     floor_boundary(text, line_start + error.column().saturating_sub(1))
 }
 
@@ -346,21 +461,29 @@ fn violation(error: &ValidationError<'_>) -> ReadError {
         ValidationErrorKind::MaxLength { limit } => format!("at most {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("at least {limit} items"),
         ValidationErrorKind::MaxItems { limit } => format!("at most {limit} items"),
-        ValidationErrorKind::Pattern { pattern } => format!("a text matching the pattern {pattern}"),
+        ValidationErrorKind::Pattern { pattern } => {
+            format!("a text matching the pattern {pattern}")
+        }
         ValidationErrorKind::Format { format } => format!("a text in the format {format}"),
         ValidationErrorKind::UniqueItems => "items that all differ".to_owned(),
         ValidationErrorKind::Enum { options } => format!("one of {options}"),
         ValidationErrorKind::Constant { expected_value } => expected_value.to_string(),
         ValidationErrorKind::Required { property } => format!("the property {property}"),
         ValidationErrorKind::AnyOf { .. } => "one of the alternatives the schema lists".to_owned(),
-        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
+        ValidationErrorKind::OneOfNotValid { .. }
+        | ValidationErrorKind::OneOfMultipleValid { .. } => {
             "exactly one of the alternatives the schema lists".to_owned()
         }
-        ValidationErrorKind::BacktrackLimitExceeded { .. } => "a text its pattern can be checked against".to_owned(),
+        ValidationErrorKind::BacktrackLimitExceeded { .. } => {
+            "a text its pattern can be checked against".to_owned()
+        }
         other => format!("what the keyword `{}` asks for", other.keyword()),
     };
     let got = excerpt_of_value(error.instance());
     ReadError::violation_because(error.instance_path().to_string(), expected, got)
 }
 
-const _: () = assert!(NESTING_LIMIT < 128, "serde_json reads fewer than 128 levels");
+const _: () = assert!(
+    NESTING_LIMIT < 128,
+    "serde_json reads fewer than 128 levels"
+);

@@ -23,13 +23,26 @@ pub(crate) struct Parsed {
 pub(crate) struct Fault {
     pub(crate) at: usize,
     pub(crate) why: String,
+    /// Whether what was read up to there was evidently meant as JSON and not a bracket in prose.
+    pub(crate) was_json: bool,
 }
 
 /// Reads one value beginning at `start`; what follows it is not looked at.
 pub(crate) fn parse_prefix(text: &str, start: usize) -> Result<Parsed, Fault> {
-    let mut parser = Parser { text, at: start, arrays: 0, objects: 0, repairs: Vec::new() };
+    let mut parser = Parser {
+        text,
+        at: start,
+        arrays: 0,
+        objects: 0,
+        was_json: false,
+        repairs: Vec::new(),
+    };
     let value = parser.value()?;
-    Ok(Parsed { value, end: parser.at, repairs: parser.repairs })
+    Ok(Parsed {
+        value,
+        end: parser.at,
+        repairs: parser.repairs,
+    })
 }
 
 struct Parser<'a> {
@@ -39,6 +52,8 @@ struct Parser<'a> {
     arrays: usize,
     /// Objects open at this point.
     objects: usize,
+    /// Set by a complete property, an item other than a number, or great depth.
+    was_json: bool,
     repairs: Vec<Repair>,
 }
 
@@ -58,6 +73,7 @@ impl Parser<'_> {
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Fault>) -> Result<Value, Fault> {
         if self.arrays + self.objects >= NESTING_LIMIT {
+            self.was_json = true;
             return self.fault(format!("it is nested more than {NESTING_LIMIT} deep"));
         }
         self.at += 1;
@@ -76,10 +92,14 @@ impl Parser<'_> {
             let name = self.property_name()?;
             self.skip_blanks()?;
             if self.peek() != Some(':') {
-                return self.fault(format!("expected `:` after the property's name \"{}\"", clipped(&name)));
+                return self.fault(format!(
+                    "expected `:` after the property's name \"{}\"",
+                    clipped(&name)
+                ));
             }
             self.at += 1;
             map.insert(name, self.value()?);
+            self.was_json = true;
             self.skip_blanks()?;
             comma = None;
             match self.peek() {
@@ -89,8 +109,14 @@ impl Parser<'_> {
                 }
                 Some('}') | None => {}
                 Some(']') if self.arrays > 0 => {}
-                Some(quote) if closing_quote(quote).is_some() => self.note(RepairKind::MissingComma, self.at),
-                Some(c) => return self.fault(format!("expected `,` or `}}` after the property, found `{c}`")),
+                Some(quote) if closing_quote(quote).is_some() => {
+                    self.note(RepairKind::MissingComma, self.at)
+                }
+                Some(c) => {
+                    return self.fault(format!(
+                        "expected `,` or `}}` after the property, found `{c}`"
+                    ));
+                }
             }
         }
         self.objects -= 1;
@@ -106,7 +132,9 @@ impl Parser<'_> {
             if self.closes(']', comma) {
                 break;
             }
-            items.push(self.value()?);
+            let item = self.value()?;
+            self.was_json |= !item.is_number();
+            items.push(item);
             self.skip_blanks()?;
             comma = None;
             match self.peek() {
@@ -116,7 +144,9 @@ impl Parser<'_> {
                 }
                 Some(']') | None => {}
                 Some('}') if self.objects > 0 => {}
-                Some(c) => return self.fault(format!("expected `,` or `]` after the item, found `{c}`")),
+                Some(c) => {
+                    return self.fault(format!("expected `,` or `]` after the item, found `{c}`"));
+                }
             }
         }
         self.arrays -= 1;
@@ -126,7 +156,11 @@ impl Parser<'_> {
     /// Whether the object or array ends here: with its bracket, or without it at the end of the text or where an outer
     /// one is closed.
     fn closes(&mut self, bracket: char, comma: Option<usize>) -> bool {
-        let outer_is_open = if bracket == '}' { self.arrays > 0 } else { self.objects > 0 };
+        let outer_is_open = if bracket == '}' {
+            self.arrays > 0
+        } else {
+            self.objects > 0
+        };
         let outer_bracket = if bracket == '}' { ']' } else { '}' };
         let closed = match self.peek() {
             Some(found) if found == bracket => true,
@@ -151,7 +185,9 @@ impl Parser<'_> {
             Some(c) if c.is_alphabetic() || c == '_' || c == '$' => {
                 let start = self.at;
                 let rest = &self.text[start..];
-                let length = rest.find(|c: char| !(c.is_alphanumeric() || "_-$".contains(c))).unwrap_or(rest.len());
+                let length = rest
+                    .find(|c: char| !(c.is_alphanumeric() || "_-$".contains(c)))
+                    .unwrap_or(rest.len());
                 self.at += length;
                 self.note(RepairKind::UnquotedKey, start);
                 Ok(rest[..length].to_owned())
@@ -163,7 +199,9 @@ impl Parser<'_> {
 
     fn string(&mut self) -> Result<String, Fault> {
         let start = self.at;
-        let Some(quote) = self.peek() else { return self.fault("the text ends where a string belongs") };
+        let Some(quote) = self.peek() else {
+            return self.fault("the text ends where a string belongs");
+        };
         let close = closing_quote(quote).unwrap_or(quote);
         if quote != '"' {
             self.note(RepairKind::SingleQuotes, start);
@@ -173,7 +211,9 @@ impl Parser<'_> {
         let mut control_noted = false;
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest.find(|c: char| c == close || c == '\\' || c < ' ').unwrap_or(rest.len());
+            let plain = rest
+                .find(|c: char| c == close || c == '\\' || c < ' ')
+                .unwrap_or(rest.len());
             content.push_str(&rest[..plain]);
             self.at += plain;
             match rest[plain..].chars().next() {
@@ -235,7 +275,11 @@ impl Parser<'_> {
         self.at += 4;
         let second = (0xD800..0xDC00)
             .contains(&first)
-            .then(|| self.text[self.at..].strip_prefix("\\u").and_then(|_| self.four_digits(self.at + 2)))
+            .then(|| {
+                self.text[self.at..]
+                    .strip_prefix("\\u")
+                    .and_then(|_| self.four_digits(self.at + 2))
+            })
             .flatten()
             .filter(|second| (0xDC00..0xE000).contains(second));
         let code = match second {
@@ -255,25 +299,36 @@ impl Parser<'_> {
 
     fn four_digits(&self, at: usize) -> Option<u32> {
         let digits = self.text.get(at..at + 4)?;
-        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then(|| u32::from_str_radix(digits, 16).ok())
+            .flatten()
     }
 
     fn number(&mut self) -> Result<Value, Fault> {
         let rest = &self.text[self.at..];
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)))
+            .unwrap_or(rest.len());
         match serde_json::from_str::<Value>(&rest[..length]) {
             Ok(number) => {
                 self.at += length;
                 Ok(number)
             }
-            Err(_) => self.fault(format!("\"{}\" is not a JSON number", clipped(&rest[..length]))),
+            Err(_) => self.fault(format!(
+                "\"{}\" is not a JSON number",
+                clipped(&rest[..length])
+            )),
         }
     }
 
     fn literal(&mut self) -> Result<Value, Fault> {
         let start = self.at;
         let rest = &self.text[start..];
-        let length = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(rest.len());
         let (value, python) = match &rest[..length] {
             "true" => (Value::Bool(true), false),
             "false" => (Value::Bool(false), false),
@@ -281,7 +336,12 @@ impl Parser<'_> {
             "True" => (Value::Bool(true), true),
             "False" => (Value::Bool(false), true),
             "None" => (Value::Null, true),
-            other => return self.fault(format!("expected a value, found the word `{}`", clipped(other))),
+            other => {
+                return self.fault(format!(
+                    "expected a value, found the word `{}`",
+                    clipped(other)
+                ));
+            }
         };
         self.at += length;
         if python {
@@ -293,7 +353,9 @@ impl Parser<'_> {
     fn skip_blanks(&mut self) -> Result<(), Fault> {
         loop {
             let rest = &self.text[self.at..];
-            self.at += rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}').unwrap_or(rest.len());
+            self.at += rest
+                .find(|c: char| !c.is_whitespace() && c != '\u{feff}')
+                .unwrap_or(rest.len());
             let rest = &self.text[self.at..];
             let length = if rest.starts_with("//") || rest.starts_with('#') {
                 rest.find('\n').unwrap_or(rest.len())
@@ -313,17 +375,29 @@ impl Parser<'_> {
     /// The next character; a closing code fence counts as the end of the text.
     fn peek(&self) -> Option<char> {
         let rest = &self.text[self.at..];
-        if rest.starts_with("```") { None } else { rest.chars().next() }
+        if rest.starts_with("```") {
+            None
+        } else {
+            rest.chars().next()
+        }
     }
 
     fn note(&mut self, kind: RepairKind, at: usize) {
         if self.repairs.len() < REPAIR_LIMIT {
-            self.repairs.push(Repair { kind, at, path: String::new() });
+            self.repairs.push(Repair {
+                kind,
+                at,
+                path: String::new(),
+            });
         }
     }
 
     fn fault<T>(&self, why: impl Into<String>) -> Result<T, Fault> {
-        Err(Fault { at: self.at, why: why.into() })
+        Err(Fault {
+            at: self.at,
+            why: why.into(),
+            was_json: self.was_json,
+        })
     }
 }
 

@@ -31,7 +31,11 @@ pub enum SimError {
 
 impl SimError {
     pub(crate) fn option(flag: &'static str, value: &str, expected: &str) -> Self {
-        Self::Option { flag, value: value.to_owned(), expected: expected.to_owned() }
+        Self::Option {
+            flag,
+            value: value.to_owned(),
+            expected: expected.to_owned(),
+        }
     }
 }
 

@@ -122,6 +122,9 @@
 //! `GET /api/v1/sim/seen` answers with the counters of [`Seen`], `POST /api/v1/sim/reset` starts
 //! everything anew. Keys are never shown beyond their last four characters.
 
+// the generation record is one long `json!`
+#![recursion_limit = "256"]
+
 mod account;
 mod answer;
 mod catalog;
@@ -155,8 +158,8 @@ mod wire_error;
 mod words;
 
 pub use config::{
-    DownModel, EndpointScript, FaultEvery, KeyConfig, LatencyRange, LimitChange, LimitConfig, LimitHint, ModelScript,
-    SimConfig, StreamConfig, UsageLayout, WindowKind,
+    DownModel, EndpointScript, FaultEvery, KeyConfig, LatencyRange, LimitChange, LimitConfig,
+    LimitHint, ModelScript, SimConfig, StreamConfig, UsageLayout, WindowKind,
 };
 pub use error::SimError;
 pub use fault::FaultKind;

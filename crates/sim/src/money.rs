@@ -15,16 +15,26 @@ impl PicoDollars {
     pub fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !digits_only(whole) || !digits_only(fraction) || fraction.len() > FRACTION_DIGITS {
+        if whole.is_empty()
+            || !digits_only(whole)
+            || !digits_only(fraction)
+            || fraction.len() > FRACTION_DIGITS
+        {
             return None;
         }
         let whole: u64 = whole.parse().ok()?;
         let mut pico = 0u64;
         for place in 0..FRACTION_DIGITS {
-            let digit = fraction.as_bytes().get(place).map_or(0, |byte| u64::from(byte - b'0'));
+            let digit = fraction
+                .as_bytes()
+                .get(place)
+                .map_or(0, |byte| u64::from(byte - b'0'));
             pico = pico * 10 + digit;
         }
-        whole.checked_mul(PICO_PER_DOLLAR)?.checked_add(pico).map(Self)
+        whole
+            .checked_mul(PICO_PER_DOLLAR)?
+            .checked_add(pico)
+            .map(Self)
     }
 
     /// This price per token, times a number of tokens.

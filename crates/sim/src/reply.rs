@@ -32,13 +32,18 @@ impl SimRequest {
     pub fn post(path: &str, key: &str, body: impl Into<Vec<u8>>) -> Self {
         let mut request = Self::get(path, key);
         request.method = "POST".to_owned();
-        request.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        request
+            .headers
+            .push(("content-type".to_owned(), "application/json".to_owned()));
         request.body = body.into();
         request
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -86,7 +91,12 @@ impl SimReply {
 
     pub(crate) fn json_bytes(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body) }
+        Self {
+            delay: Duration::ZERO,
+            status,
+            headers,
+            body: SimBody::Bytes(body),
+        }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -103,7 +113,10 @@ impl SimReply {
     /// The value of a header, if it is there.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -112,9 +125,10 @@ impl SimReply {
     pub fn body_bytes(&self) -> Vec<u8> {
         match &self.body {
             SimBody::Bytes(bytes) | SimBody::CutAfter(bytes) => bytes.clone(),
-            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => {
-                pieces.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect()
-            }
+            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => pieces
+                .iter()
+                .flat_map(|(_, bytes)| bytes.iter().copied())
+                .collect(),
             SimBody::Hang => Vec::new(),
         }
     }

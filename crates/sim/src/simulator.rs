@@ -41,7 +41,10 @@ pub(crate) struct World {
 impl fmt::Debug for Simulator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // the configuration may hold keys
-        formatter.debug_struct("Simulator").field("seed", &self.0.config.seed).finish_non_exhaustive()
+        formatter
+            .debug_struct("Simulator")
+            .field("seed", &self.0.config.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +99,9 @@ impl Simulator {
     #[must_use]
     pub fn handle(&self, request: &SimRequest, now: Duration) -> SimReply {
         let reply = self.answer(request, now);
-        let end = reply.duration().map_or(Duration::MAX, |duration| now + duration);
+        let end = reply
+            .duration()
+            .map_or(Duration::MAX, |duration| now + duration);
         if end > now {
             self.0.counters.virtual_flight(now, end);
         }
@@ -127,9 +132,16 @@ impl Simulator {
     /// The same as `handle`, for a server that counts what is in flight by itself.
     pub(crate) fn answer(&self, request: &SimRequest, now: Duration) -> SimReply {
         let world = &self.0;
-        let path = request.path.strip_prefix("/api/v1").unwrap_or(&request.path);
+        let path = request
+            .path
+            .strip_prefix("/api/v1")
+            .unwrap_or(&request.path);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+        let path = if path.len() > 1 {
+            path.trim_end_matches('/')
+        } else {
+            path
+        };
         let route = Route::of(&request.method, path);
         match route {
             Route::SimSeen => return sim_seen(&self.seen()),
@@ -152,7 +164,14 @@ impl Simulator {
                 } else {
                     world.inference_requests.load(Ordering::Relaxed)
                 };
-                let asked = Asked { number, path, is_inference, body: &request.body, stream: false, now };
+                let asked = Asked {
+                    number,
+                    path,
+                    is_inference,
+                    body: &request.body,
+                    stream: false,
+                    now,
+                };
                 let known = matches!(caller, Ok(Caller::Inference(_) | Caller::Management(_)));
                 let caller = caller.unwrap_or(Caller::Anonymous);
                 match route {
@@ -161,11 +180,17 @@ impl Simulator {
                     }
                     Route::Chat => chat::chat(world, request, caller, asked, body_hash),
                     Route::Embeddings => embeddings::embed(world, request, caller, asked),
-                    _ => self.scripted(asked).unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
+                    _ => self
+                        .scripted(asked)
+                        .unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
                 }
             }
         };
-        let status = if matches!(reply.body, SimBody::Hang) { 0 } else { reply.status };
+        let status = if matches!(reply.body, SimBody::Hang) {
+            0
+        } else {
+            reply.status
+        };
         world.counters.reply(status);
         reply
     }
@@ -180,9 +205,20 @@ impl Simulator {
         let reply = match verdict.act {
             Act::Reply(fixed) => fixed_reply(fixed),
             Act::Fault(kind) => {
-                let answerer = Answerer { model: "the catalog", provider: "OpenRouter", slug: "openrouter" };
+                let answerer = Answerer {
+                    model: "the catalog",
+                    provider: "OpenRouter",
+                    slug: "openrouter",
+                };
                 let account = &world.account;
-                let hit = Hit { answerer, model: None, request: None, prompt_tokens: 0, account, now: asked.now };
+                let hit = Hit {
+                    answerer,
+                    model: None,
+                    request: None,
+                    prompt_tokens: 0,
+                    account,
+                    now: asked.now,
+                };
                 let reply = fault_reply::reply(kind, &hit)?;
                 world.counters.fault(kind);
                 reply
@@ -192,8 +228,20 @@ impl Simulator {
         Some(reply.after(verdict.latency.unwrap_or_default()))
     }
 
-    fn look_up(&self, route: Route<'_>, query: Query<'_>, caller: Caller<'_>, known: bool, now: Duration) -> SimReply {
-        let World { catalog, account, generations, .. } = &*self.0;
+    fn look_up(
+        &self,
+        route: Route<'_>,
+        query: Query<'_>,
+        caller: Caller<'_>,
+        known: bool,
+        now: Duration,
+    ) -> SimReply {
+        let World {
+            catalog,
+            account,
+            generations,
+            ..
+        } = &*self.0;
         match route {
             Route::Models | Route::ModelsOfUser => catalog_json::models(catalog, &query),
             Route::ModelsCount => catalog_json::count(catalog, &query),
@@ -255,13 +303,22 @@ impl<'p> Route<'p> {
                 _ => return Route::Unknown,
             },
         };
-        if method.eq_ignore_ascii_case(wanted) { route } else { Route::WrongMethod }
+        if method.eq_ignore_ascii_case(wanted) {
+            route
+        } else {
+            Route::WrongMethod
+        }
     }
 
     fn needs_key(self) -> bool {
         matches!(
             self,
-            Route::ModelsOfUser | Route::Key | Route::Credits | Route::Generation | Route::Chat | Route::Embeddings
+            Route::ModelsOfUser
+                | Route::Key
+                | Route::Credits
+                | Route::Generation
+                | Route::Chat
+                | Route::Embeddings
         )
     }
 

@@ -2,34 +2,193 @@
 
 /// Words that speak for something, sorted.
 const PLEASED: &[&str] = &[
-    "amazing", "awesome", "beautiful", "best", "better", "brilliant", "comfortable", "delicious", "delight",
-    "delighted", "durable", "easy", "effective", "enjoy", "enjoyed", "excellent", "fabulous", "fantastic", "fast",
-    "favorite", "fine", "fresh", "friendly", "fun", "glad", "good", "gorgeous", "great", "happy", "helpful",
-    "impressed", "incredible", "joy", "liked", "love", "loved", "lovely", "loves", "nice", "perfect", "perfectly",
-    "pleasant", "pleased", "quality", "quick", "recommend", "recommended", "reliable", "satisfied", "smooth",
-    "solid", "sturdy", "super", "superb", "tasty", "terrific", "thanks", "wonderful", "works", "worth",
+    "amazing",
+    "awesome",
+    "beautiful",
+    "best",
+    "better",
+    "brilliant",
+    "comfortable",
+    "delicious",
+    "delight",
+    "delighted",
+    "durable",
+    "easy",
+    "effective",
+    "enjoy",
+    "enjoyed",
+    "excellent",
+    "fabulous",
+    "fantastic",
+    "fast",
+    "favorite",
+    "fine",
+    "fresh",
+    "friendly",
+    "fun",
+    "glad",
+    "good",
+    "gorgeous",
+    "great",
+    "happy",
+    "helpful",
+    "impressed",
+    "incredible",
+    "joy",
+    "liked",
+    "love",
+    "loved",
+    "lovely",
+    "loves",
+    "nice",
+    "perfect",
+    "perfectly",
+    "pleasant",
+    "pleased",
+    "quality",
+    "quick",
+    "recommend",
+    "recommended",
+    "reliable",
+    "satisfied",
+    "smooth",
+    "solid",
+    "sturdy",
+    "super",
+    "superb",
+    "tasty",
+    "terrific",
+    "thanks",
+    "wonderful",
+    "works",
+    "worth",
 ];
 
 /// Words that speak against something, sorted.
 const DISPLEASED: &[&str] = &[
-    "annoying", "awful", "bad", "broke", "broken", "cheap", "complaint", "cracked", "crap", "damaged", "dead",
-    "defective", "difficult", "dirty", "disappointed", "disappointing", "disappointment", "disgusting", "dull",
-    "fail", "failed", "fake", "faulty", "flimsy", "garbage", "hate", "hated", "horrible", "hurt", "issue", "junk",
-    "late", "leaked", "leaking", "missing", "never", "noisy", "overpriced", "pain", "poor", "poorly", "problem",
-    "refund", "return", "returned", "returning", "ripped", "rude", "slow", "smell", "stale", "terrible", "torn",
-    "ugly", "unhappy", "useless", "waste", "wasted", "worst", "wrong",
+    "annoying",
+    "awful",
+    "bad",
+    "broke",
+    "broken",
+    "cheap",
+    "complaint",
+    "cracked",
+    "crap",
+    "damaged",
+    "dead",
+    "defective",
+    "difficult",
+    "dirty",
+    "disappointed",
+    "disappointing",
+    "disappointment",
+    "disgusting",
+    "dull",
+    "fail",
+    "failed",
+    "fake",
+    "faulty",
+    "flimsy",
+    "garbage",
+    "hate",
+    "hated",
+    "horrible",
+    "hurt",
+    "issue",
+    "junk",
+    "late",
+    "leaked",
+    "leaking",
+    "missing",
+    "never",
+    "noisy",
+    "overpriced",
+    "pain",
+    "poor",
+    "poorly",
+    "problem",
+    "refund",
+    "return",
+    "returned",
+    "returning",
+    "ripped",
+    "rude",
+    "slow",
+    "smell",
+    "stale",
+    "terrible",
+    "torn",
+    "ugly",
+    "unhappy",
+    "useless",
+    "waste",
+    "wasted",
+    "worst",
+    "wrong",
 ];
 
 /// Words that turn the next one around.
-const TURNING: &[&str] = &["cannot", "cant", "didnt", "doesnt", "dont", "isnt", "no", "not", "wasnt", "without", "wont"];
+const TURNING: &[&str] = &[
+    "cannot", "cant", "didnt", "doesnt", "dont", "isnt", "no", "not", "wasnt", "without", "wont",
+];
 
 /// Words that say nothing about a text, sorted.
 const COMMON: &[&str] = &[
-    "about", "after", "again", "also", "answer", "because", "been", "before", "being", "below", "both", "could", "does",
-    "each", "following", "from", "given", "have", "here", "into", "just", "more", "most", "only", "other", "over",
-    "please", "question", "same", "should", "some", "such", "text", "than", "that", "their", "them", "then", "there",
-    "these", "they", "this", "those", "very", "were", "what", "when", "where", "which", "while", "will", "with",
-    "would", "your",
+    "about",
+    "after",
+    "again",
+    "also",
+    "answer",
+    "because",
+    "been",
+    "before",
+    "being",
+    "below",
+    "both",
+    "could",
+    "does",
+    "each",
+    "following",
+    "from",
+    "given",
+    "have",
+    "here",
+    "into",
+    "just",
+    "more",
+    "most",
+    "only",
+    "other",
+    "over",
+    "please",
+    "question",
+    "same",
+    "should",
+    "some",
+    "such",
+    "text",
+    "than",
+    "that",
+    "their",
+    "them",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "those",
+    "very",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "while",
+    "will",
+    "with",
+    "would",
+    "your",
 ];
 
 /// A text, read once.
@@ -49,12 +208,17 @@ impl<'a> Words<'a> {
         let mut words = Self::default();
         let mut turned = false;
         let mut lower = String::new();
-        for word in text.split(|character: char| !character.is_alphanumeric() && character != '\'') {
+        for word in text.split(|character: char| !character.is_alphanumeric() && character != '\'')
+        {
             if word.is_empty() {
                 continue;
             }
             lower.clear();
-            lower.extend(word.chars().filter(|character| *character != '\'').flat_map(char::to_lowercase));
+            lower.extend(
+                word.chars()
+                    .filter(|character| *character != '\'')
+                    .flat_map(char::to_lowercase),
+            );
             if TURNING.binary_search(&lower.as_str()).is_ok() {
                 turned = true;
                 continue;
@@ -65,9 +229,13 @@ impl<'a> Words<'a> {
                 words.mood += if turned { -mood } else { mood };
             }
             turned = false;
-            if words.numbers.len() < 16 && lower.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+            if words.numbers.len() < 16 && lower.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            {
                 words.numbers.extend(lower.parse::<i64>().ok());
-            } else if words.key_words.len() < 64 && lower.len() >= 4 && COMMON.binary_search(&lower.as_str()).is_err() {
+            } else if words.key_words.len() < 64
+                && lower.len() >= 4
+                && COMMON.binary_search(&lower.as_str()).is_err()
+            {
                 words.key_words.push(word);
             }
         }
@@ -81,7 +249,13 @@ impl<'a> Words<'a> {
             return "nothing".to_owned();
         }
         let start = usize::try_from(start % length as u64).unwrap_or(0);
-        let chosen: Vec<&str> = self.key_words.iter().skip(start).take(count.max(1)).copied().collect();
+        let chosen: Vec<&str> = self
+            .key_words
+            .iter()
+            .skip(start)
+            .take(count.max(1))
+            .copied()
+            .collect();
         chosen.join(" ")
     }
 }
@@ -89,11 +263,15 @@ impl<'a> Words<'a> {
 /// How pleased a label sounds, from -2 to 2; none if it says nothing of the kind.
 pub(crate) fn mood_of_label(label: &str) -> Option<i32> {
     let lower = label.to_lowercase();
-    let strong = ["very", "strongly", "extremely"].iter().any(|word| lower.contains(word));
+    let strong = ["very", "strongly", "extremely"]
+        .iter()
+        .any(|word| lower.contains(word));
     let last = lower.rsplit([' ', '_', '-']).next().unwrap_or("");
     let direction = match last {
-        "positive" | "good" | "pos" | "happy" | "pleased" | "satisfied" | "favorable" | "favourable" | "great" => 1,
-        "negative" | "bad" | "neg" | "unhappy" | "angry" | "dissatisfied" | "unfavorable" | "poor" => -1,
+        "positive" | "good" | "pos" | "happy" | "pleased" | "satisfied" | "favorable"
+        | "favourable" | "great" => 1,
+        "negative" | "bad" | "neg" | "unhappy" | "angry" | "dissatisfied" | "unfavorable"
+        | "poor" => -1,
         "neutral" | "mixed" | "average" | "ok" => return Some(0),
         _ => return None,
     };
@@ -117,7 +295,10 @@ mod tests {
         assert!(Words::read("I love it, great quality", &[]).mood > 0);
         assert!(Words::read("Terrible. It broke and I want a refund", &[]).mood < 0);
         assert!(Words::read("this is not good", &[]).mood < 0);
-        assert_eq!(Words::read("Is it good or bad?", &["good".into(), "bad".into()]).mood, 0);
+        assert_eq!(
+            Words::read("Is it good or bad?", &["good".into(), "bad".into()]).mood,
+            0
+        );
     }
 
     #[test]

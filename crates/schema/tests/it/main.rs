@@ -1,8 +1,16 @@
 //! The crate seen from outside: texts into schemas, schemas into dialects, answers into values.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and a measurement prints"
+)]
+
 mod dialects;
 mod documents;
 mod laws;
 mod reading;
+mod refusing;
 mod short_form;
 mod speed;

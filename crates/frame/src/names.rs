@@ -1,0 +1,201 @@
+//! Names of columns as people meet them: unquoted names in SQL find headers that differ in case, and results carry
+//! readable names where the user gave none.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::common::{Column, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::TableReference;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{self, Ident, VisitMut, VisitorMut};
+
+use crate::function::Operator;
+
+/// Writes unquoted names as the files of the query have them: `TEXT` becomes `text` where only `text` exists.
+pub(crate) async fn as_written_in_files(mut statement: Statement, context: &SessionContext, tables: &[TableReference]) -> Statement {
+    let mut known = BTreeSet::new();
+    for table in tables {
+        if let Ok(provider) = context.table_provider(table.clone()).await {
+            known.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
+        }
+    }
+    if let Statement::Statement(inner) = &mut statement {
+        known.extend(names_given_in(inner));
+        let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { known });
+    }
+    statement
+}
+
+/// The aliases a statement declares: they are names that need no correction, and may be meant with another case.
+fn names_given_in(statement: &ast::Statement) -> BTreeSet<String> {
+    struct Aliases(BTreeSet<String>);
+    impl ast::Visitor for Aliases {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+            for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+                self.note_alias(&table.alias);
+            }
+            self.note_select(&query.body);
+            ControlFlow::Continue(())
+        }
+    }
+    impl Aliases {
+        fn note_alias(&mut self, alias: &ast::TableAlias) {
+            self.0.insert(alias.name.value.clone());
+            self.0.extend(alias.columns.iter().map(|column| column.name.value.clone()));
+        }
+
+        fn note_select(&mut self, body: &ast::SetExpr) {
+            match body {
+                ast::SetExpr::Select(select) => {
+                    for item in &select.projection {
+                        if let ast::SelectItem::ExprWithAlias { alias, .. } = item {
+                            self.0.insert(alias.value.clone());
+                        }
+                    }
+                }
+                ast::SetExpr::SetOperation { left, right, .. } => {
+                    self.note_select(left);
+                    self.note_select(right);
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut aliases = Aliases(BTreeSet::new());
+    let _ = ast::Visit::visit(statement, &mut aliases);
+    aliases.0
+}
+
+struct Spelling {
+    known: BTreeSet<String>,
+}
+
+impl Spelling {
+    fn correct(&self, name: &mut Ident) {
+        if name.quote_style.is_some() || self.known.contains(&name.value) {
+            return;
+        }
+        let mut alike = self.known.iter().filter(|known| known.eq_ignore_ascii_case(&name.value));
+        if let (Some(only), None) = (alike.next(), alike.next()) {
+            name.value.clone_from(only);
+        }
+    }
+}
+
+impl VisitorMut for Spelling {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &mut ast::Expr) -> ControlFlow<()> {
+        match expression {
+            ast::Expr::Identifier(name) => self.correct(name),
+            ast::Expr::CompoundIdentifier(parts) => {
+                if let Some(name) = parts.last_mut() {
+                    self.correct(name);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Puts readable names over columns that are called after a whole call: `semantic_map(Utf8("…"),t.x)` becomes
+/// `semantic_map`, and a second one `semantic_map_2`.
+pub(crate) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if !is_query(&plan) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns();
+    let shortened: Vec<String> = columns.iter().map(|column| shorten(&column.name)).collect();
+    if columns.iter().zip(&shortened).all(|(column, short)| column.name == *short) {
+        return Ok(plan);
+    }
+    let mut taken: BTreeSet<String> = columns.iter().zip(&shortened).filter(|(column, short)| column.name == **short).map(|(column, _)| column.name.clone()).collect();
+    let expressions: Vec<Expr> = columns.into_iter().zip(shortened).map(|(column, short)| renamed(column, short, &mut taken)).collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(plan))?))
+}
+
+fn is_query(plan: &LogicalPlan) -> bool {
+    !matches!(
+        plan,
+        LogicalPlan::Explain(_)
+            | LogicalPlan::Analyze(_)
+            | LogicalPlan::Statement(_)
+            | LogicalPlan::Ddl(_)
+            | LogicalPlan::Dml(_)
+            | LogicalPlan::Copy(_)
+            | LogicalPlan::DescribeTable(_)
+    )
+}
+
+fn renamed(column: Column, short: String, taken: &mut BTreeSet<String>) -> Expr {
+    if column.name == short {
+        return Expr::Column(column);
+    }
+    let mut name = short.clone();
+    let mut count = 1;
+    while !taken.insert(name.clone()) {
+        count += 1;
+        name = format!("{short}_{count}");
+    }
+    Expr::Column(column).alias(name)
+}
+
+/// Leaves out the arguments of semantic calls in a name the engine made.
+fn shorten(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((start, function)) = first_call(rest) {
+        let open = start + function.len();
+        short.push_str(&rest[..open]);
+        rest = &rest[open + closing(&rest[open..])..];
+    }
+    short.push_str(rest);
+    match short.strip_prefix("outcome(").and_then(|inner| inner.strip_suffix(')')) {
+        Some(inner) if Operator::ALL.iter().any(|operator| operator.name() == inner) => "outcome".to_owned(),
+        _ => short,
+    }
+}
+
+fn first_call(name: &str) -> Option<(usize, &'static str)> {
+    let found = |operator: Operator| name.find(&format!("{}(", operator.name())).map(|start| (start, operator.name()));
+    Operator::ALL.into_iter().filter_map(found).min()
+}
+
+/// The length of a text that begins with a bracket, up to the bracket that closes it. Quoted brackets do not count.
+fn closing(text: &str) -> usize {
+    let mut depth = 0usize;
+    let mut quoted = false;
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_the_arguments_of_calls() {
+        assert_eq!(shorten(r#"semantic_map(Utf8("Say :( to {{ x }}"),t.x)"#), "semantic_map");
+        assert_eq!(shorten(r#"length(semantic_map(Utf8("a"),t.x))"#), "length(semantic_map)");
+        assert_eq!(shorten(r#"outcome(semantic_classify(t.x,make_array(Utf8("a"))))"#), "outcome");
+        assert_eq!(shorten("count(*)"), "count(*)");
+        assert_eq!(shorten("semantic_map(broken"), "semantic_map");
+    }
+}

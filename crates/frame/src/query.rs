@@ -1,0 +1,243 @@
+//! A planned query: what it will do, what it will ask, and its rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::cell::{Cells, readable};
+use crate::error::FrameError;
+use crate::execute::{PlannedCall, QueryRuntime, SemanticExec};
+use crate::table::FileScan;
+
+/// How many rows an estimate looks at.
+const SAMPLE_ROWS: usize = 64;
+
+/// A query that can run.
+#[derive(Debug)]
+pub struct Query {
+    state: SessionState,
+    logical: LogicalPlan,
+    physical: Arc<dyn ExecutionPlan>,
+    runtime: Arc<QueryRuntime>,
+}
+
+/// What one call of a query will ask, as far as it can be known before it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorEstimate {
+    /// The operator's SQL name.
+    pub operator: String,
+    /// What it asks, as plans show it.
+    pub description: String,
+    /// Rows that will enter it.
+    pub rows: Option<Rows>,
+    /// Characters of the part of the prompt that all rows share.
+    pub system_characters: usize,
+    /// The mean number of characters of a row's own part, over the first rows.
+    pub mean_user_characters: Option<f64>,
+    /// How many rows of input that mean was taken over, and how many of them had something to ask.
+    pub sampled: Sampled,
+    /// What an answer must look like, from which its size can be guessed.
+    pub contract: ContractKind,
+}
+
+/// The form of an operator's answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContractKind {
+    /// Free text.
+    Text,
+    /// JSON of about so many tokens.
+    Json {
+        /// The schema's own estimate.
+        tokens: u32,
+    },
+}
+
+/// A number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    /// How many.
+    pub count: usize,
+    /// Whether that is certain; otherwise it is the most, or a guess.
+    pub exact: bool,
+}
+
+/// The rows an estimate looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sampled {
+    /// Rows of input.
+    pub rows: usize,
+    /// Rows with something to ask: not NULL, not blank, and within the call's guard.
+    pub asked: usize,
+    /// Different questions among them.
+    pub distinct: usize,
+}
+
+impl Query {
+    pub(crate) async fn plan(state: SessionState, plan: LogicalPlan, runtime: Arc<QueryRuntime>) -> Result<Query, FrameError> {
+        let logical = state.optimize(&plan).map_err(FrameError::from_planning)?;
+        let physical = state.query_planner().create_physical_plan(&logical, &state).await.map_err(FrameError::from_planning)?;
+        Ok(Query { state, logical, physical, runtime })
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        self.physical.schema()
+    }
+
+    /// The plan, first as what is asked and then as what is run.
+    pub fn explain(&self) -> String {
+        format!("{}\n\n{}", self.logical.display_indent(), displayable(self.physical.as_ref()).indent(false).to_string().trim_end())
+    }
+
+    /// Whether a model is asked at all.
+    pub fn has_semantic_calls(&self) -> bool {
+        !self.operators().is_empty()
+    }
+
+    /// The rows, in order. Dropping the stream stops everything that is under way.
+    ///
+    /// # Errors
+    /// [`FrameError::Execution`] when the plan cannot be started.
+    pub async fn stream(self) -> Result<SendableRecordBatchStream, FrameError> {
+        for operator in self.operators() {
+            let rows = rows_entering(&operator);
+            self.runtime.progress.expect_rows(rows.filter(|rows| rows.exact).map(|rows| rows.count as u64));
+        }
+        let stream = execute_stream(self.physical, self.state.task_ctx()).map_err(FrameError::from_execution)?;
+        let schema = stream.schema();
+        // the errors of our own come out as themselves, and those of the engine in plain words
+        let stream = stream.map_err(|error| FrameError::from_execution(error).into());
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
+    }
+
+    /// What each call will ask. It reads the first rows of the input where that is cheap, and asks nothing.
+    ///
+    /// # Errors
+    /// [`FrameError::Execution`] when those rows cannot be read.
+    pub async fn estimate(&self) -> Result<Vec<OperatorEstimate>, FrameError> {
+        let mut estimates = Vec::new();
+        for operator in self.operators() {
+            let sample = if is_cheap_to_start(operator.input()) { self.sample(operator.input()).await? } else { Vec::new() };
+            for call in operator.calls() {
+                estimates.push(estimate(call, rows_entering(&operator), &sample).map_err(FrameError::from_execution)?);
+            }
+        }
+        Ok(estimates)
+    }
+
+    /// The operators, those nearest to the tables first.
+    fn operators(&self) -> Vec<SemanticExec> {
+        let mut operators = Vec::new();
+        // the closure never fails
+        let _ = self.physical.apply(|node| {
+            operators.extend(node.downcast_ref::<SemanticExec>().cloned());
+            Ok(TreeNodeRecursion::Continue)
+        });
+        operators.reverse();
+        operators
+    }
+
+    async fn sample(&self, input: &Arc<dyn ExecutionPlan>) -> Result<Vec<arrow::array::RecordBatch>, FrameError> {
+        let mut stream = execute_stream(Arc::clone(input), self.state.task_ctx()).map_err(FrameError::from_execution)?;
+        let mut batches = Vec::new();
+        let mut missing = SAMPLE_ROWS;
+        while missing > 0 {
+            let Some(batch) = stream.next().await else { break };
+            let batch = batch.map_err(FrameError::from_execution)?;
+            let taken = batch.num_rows().min(missing);
+            missing -= taken;
+            batches.push(batch.slice(0, taken));
+        }
+        Ok(batches)
+    }
+}
+
+fn estimate(
+    call: &PlannedCall,
+    rows: Option<Rows>,
+    sample: &[arrow::array::RecordBatch],
+) -> datafusion::common::Result<OperatorEstimate> {
+    use arrow::array::{Array, AsArray};
+    let program = call.program();
+    let mut sampled = Sampled::default();
+    let mut characters = 0;
+    let mut seen = std::collections::HashSet::new();
+    for batch in sample {
+        let rows = batch.num_rows();
+        sampled.rows += rows;
+        let reached = call.guard.as_ref().map(|guard| guard.evaluate(batch)?.into_array(rows)).transpose()?;
+        let evaluate = |argument: &Arc<dyn datafusion::physical_plan::PhysicalExpr>| readable(argument.evaluate(batch)?.into_array(rows)?);
+        let arguments = call.arguments.iter().map(evaluate).collect::<datafusion::common::Result<Vec<_>>>()?;
+        let cells: Vec<Cells<'_>> = arguments.iter().map(Cells::of).collect();
+        for row in 0..rows {
+            if reached.as_ref().is_some_and(|reached| reached.is_null(row) || !reached.as_boolean().value(row)) {
+                continue;
+            }
+            let values = cells.iter().map(|cells| cells.value(row)).collect::<datafusion::common::Result<Vec<_>>>()?;
+            if let Ok(Some(prompt)) = program.prompt(&values) {
+                sampled.asked += 1;
+                characters += prompt.user.chars().count();
+                seen.insert(prompt.user);
+            }
+        }
+    }
+    sampled.distinct = seen.len();
+    Ok(OperatorEstimate {
+        operator: program.operator().to_owned(),
+        description: call.describe(),
+        rows,
+        system_characters: program.system().chars().count(),
+        mean_user_characters: (sampled.asked > 0).then(|| characters as f64 / sampled.asked as f64),
+        sampled,
+        contract: match program.contract() {
+            corsac_dispatch::Contract::Text => ContractKind::Text,
+            corsac_dispatch::Contract::Json(schema) => ContractKind::Json { tokens: schema.estimated_tokens() },
+        },
+    })
+}
+
+/// How many rows an operator will see, from the statistics of files and from what stands between.
+fn rows_entering(operator: &SemanticExec) -> Option<Rows> {
+    let statistics = StatisticsContext::new().compute(operator.input().as_ref(), &StatisticsArgs::new()).ok()?;
+    match statistics.num_rows {
+        Precision::Exact(count) => Some(Rows { count, exact: true }),
+        Precision::Inexact(count) => Some(Rows { count, exact: keeps_count(operator.input()) }),
+        Precision::Absent => None,
+    }
+}
+
+/// Whether the number of rows of a counted file still holds at this place of the plan. Files of text are counted when
+/// they are registered, but the engine is told that the number is not certain, so that it never answers `count(*)` by it.
+fn keeps_count(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    if let Some(scan) = plan.downcast_ref::<FileScan>() {
+        return scan.is_counted();
+    }
+    let passes = plan.downcast_ref::<ProjectionExec>().is_some()
+        || plan.downcast_ref::<SemanticExec>().is_some_and(|operator| !operator.has_filter())
+        || is_limit(plan);
+    passes && plan.children().into_iter().all(keeps_count)
+}
+
+fn is_limit(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<GlobalLimitExec>().is_some() || plan.downcast_ref::<LocalLimitExec>().is_some()
+}
+
+/// Whether the first rows of a plan come without working through all of its input, and without asking.
+fn is_cheap_to_start(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let source = plan.downcast_ref::<FileScan>().is_some() || plan.downcast_ref::<DataSourceExec>().is_some();
+    let passes = plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some() || is_limit(plan);
+    source || (passes && plan.children().into_iter().all(is_cheap_to_start))
+}

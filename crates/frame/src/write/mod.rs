@@ -1,0 +1,240 @@
+//! Results into files and streams. A file appears whole or not at all: rows go into a temporary file beside it, which
+//! takes its name only after the last byte is on the disk.
+
+mod file;
+mod output;
+mod text;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::csv::WriterBuilder as CsvBuilder;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::json::writer::{JsonArray, LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder};
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::file::properties::WriterProperties;
+use futures::StreamExt;
+use std::sync::Arc;
+
+use crate::cell::cell_text;
+use crate::error::FrameError;
+use file::PendingFile;
+use output::Output;
+use text::{MarkdownWriter, TableWriter};
+
+/// Parquet row groups are closed at this size, so that memory stays bounded.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_ROWS: usize = 256 * 1_024;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for reading. Cells are cut to fit a width in characters, if one is given.
+    Table {
+        /// The width of the terminal.
+        width: Option<usize>,
+    },
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON array.
+    Json,
+    /// One JSON object per line.
+    JsonLines,
+    /// Apache Parquet.
+    Parquet,
+    /// A Markdown table.
+    Markdown,
+}
+
+/// Where rows are written.
+pub enum Target {
+    /// A stream such as standard output, flushed after every batch.
+    Writer(Box<dyn Write + Send>),
+    /// A file, replaced as a whole when all rows are written.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::Writer(_) => f.write_str("Writer"),
+            Target::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows, without headers.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Writes all rows of a stream. When it fails or is dropped, a file that was there before is left as it was.
+///
+/// # Errors
+/// Whatever the stream fails with, [`FrameError::Write`] for a file, [`FrameError::Output`] for a writer.
+pub async fn write(mut rows: SendableRecordBatchStream, format: Format, target: Target) -> Result<Written, FrameError> {
+    let (pending, writer): (Option<PendingFile>, Box<dyn Write + Send>) = match target {
+        Target::Writer(writer) => (None, writer),
+        Target::File(path) => {
+            let (pending, file) = PendingFile::create(&path)?;
+            (Some(pending), Box::new(file))
+        }
+    };
+    let output = Output::new(writer);
+    let failed = |error: DataFusionError| match (output.take_error(), &pending) {
+        (Some(error), Some(pending)) => pending.cannot(&error),
+        (Some(error), None) => FrameError::Output(error),
+        (None, _) => FrameError::from_execution(error),
+    };
+    let schema = writable_schema(&rows.schema(), format);
+    let mut sink = Sink::new(format, &schema, output.clone()).map_err(&failed)?;
+    let mut written = 0;
+    while let Some(batch) = rows.next().await {
+        let batch = batch.map_err(FrameError::from_execution)?;
+        written += batch.num_rows() as u64;
+        sink.write(&writable(&batch, &schema)?).map_err(&failed)?;
+        if pending.is_none() {
+            sink.flush().map_err(&failed)?;
+        }
+    }
+    sink.finish().map_err(&failed)?;
+    drop(rows);
+    let bytes = output.bytes();
+    drop(output);
+    if let Some(pending) = pending {
+        pending.keep()?;
+    }
+    Ok(Written { rows: written, bytes })
+}
+
+/// Names are unique in every format, and CSV holds text where a column is nested.
+fn writable_schema(schema: &SchemaRef, format: Format) -> SchemaRef {
+    let mut names: Vec<String> = Vec::with_capacity(schema.fields().len());
+    let mut fields = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let mut name = field.name().clone();
+        let mut count = 1;
+        while names.contains(&name) {
+            count += 1;
+            name = format!("{}_{count}", field.name());
+        }
+        names.push(name.clone());
+        let as_text = format == Format::Csv && (field.data_type().is_nested() || matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView));
+        let data_type = if as_text { DataType::Utf8 } else { field.data_type().clone() };
+        fields.push(Field::new(name, data_type, true));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+fn writable(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, FrameError> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { as_text(column) }
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>().map_err(FrameError::from_execution)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| FrameError::from_execution(error.into()))
+}
+
+fn as_text(column: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
+    let mut texts = StringBuilder::new();
+    for row in 0..column.len() {
+        if column.is_null(row) {
+            texts.append_null();
+        } else {
+            texts.append_value(cell_text(column.as_ref(), row)?);
+        }
+    }
+    Ok(Arc::new(texts.finish()))
+}
+
+/// A writer for each format.
+enum Sink {
+    Table(TableWriter),
+    Markdown(MarkdownWriter),
+    Csv(arrow::csv::Writer<Output>),
+    Json(JsonWriter<Output, JsonArray>),
+    JsonLines(JsonWriter<Output, LineDelimited>),
+    Parquet(Box<ArrowWriter<Output>>),
+}
+
+impl Sink {
+    fn new(format: Format, schema: &SchemaRef, output: Output) -> Result<Sink, DataFusionError> {
+        let json = || JsonBuilder::new().with_explicit_nulls(true);
+        Ok(match format {
+            Format::Table { width } => Sink::Table(TableWriter::new(output, schema, width)),
+            Format::Markdown => Sink::Markdown(MarkdownWriter::new(output, schema)?),
+            Format::Csv => {
+                let mut writer = CsvBuilder::new().with_header(true).build(output);
+                // the header stands there even if no row follows
+                writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
+                Sink::Csv(writer)
+            }
+            Format::Json => Sink::Json(json().build(output)),
+            Format::JsonLines => Sink::JsonLines(json().build(output)),
+            Format::Parquet => {
+                let properties = WriterProperties::builder()
+                    .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+                    .set_compression(Compression::SNAPPY)
+                    .build();
+                Sink::Parquet(Box::new(ArrowWriter::try_new(output, Arc::clone(schema), Some(properties))?))
+            }
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), DataFusionError> {
+        match self {
+            Sink::Table(writer) => writer.write(batch)?,
+            Sink::Markdown(writer) => writer.write(batch)?,
+            Sink::Csv(writer) => writer.write(batch)?,
+            Sink::Json(writer) => writer.write(batch)?,
+            Sink::JsonLines(writer) => writer.write(batch)?,
+            Sink::Parquet(writer) => {
+                writer.write(batch)?;
+                if writer.in_progress_size() > ROW_GROUP_BYTES {
+                    writer.flush()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on what can be handed on before the end.
+    fn flush(&mut self) -> Result<(), DataFusionError> {
+        match self {
+            Sink::Csv(_) | Sink::Parquet(_) | Sink::Table(_) => Ok(()),
+            Sink::Markdown(writer) => writer.flush(),
+            Sink::Json(writer) => Ok(writer.get_mut().flush()?),
+            Sink::JsonLines(writer) => Ok(writer.get_mut().flush()?),
+        }
+    }
+
+    fn finish(self) -> Result<(), DataFusionError> {
+        match self {
+            Sink::Table(writer) => writer.finish()?,
+            Sink::Markdown(mut writer) => writer.flush()?,
+            Sink::Csv(writer) => writer.into_inner().flush()?,
+            Sink::Json(mut writer) => {
+                writer.finish()?;
+                let mut output = writer.into_inner();
+                output.write_all(b"\n")?;
+                output.flush()?;
+            }
+            Sink::JsonLines(mut writer) => {
+                writer.finish()?;
+                writer.into_inner().flush()?;
+            }
+            Sink::Parquet(writer) => {
+                writer.into_inner()?.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
