@@ -1,1 +1,63 @@
-fn main() {}
+//! The `corsac` command: it reads its arguments, wires the engine together, prints, and ends with a documented exit code.
+
+mod args;
+mod demo;
+mod engine;
+mod exit;
+mod home;
+mod interrupt;
+mod job;
+mod models;
+mod progress;
+mod report;
+mod runs;
+mod screen;
+mod sim;
+mod sql;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+
+fn main() -> std::process::ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // nothing is left to do when even this cannot be printed
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    // thousands of requests under way are thousands of sockets; the default limit is often 1024
+    let _ = rlimit::increase_nofile_limit(65_536);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            screen::error(&format!("cannot start: {error}"));
+            return Exit::Failure.into();
+        }
+    };
+    let result = runtime.block_on(run(arguments.command));
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(stop) => {
+            if !stop.message.is_empty() {
+                screen::error(&stop.message);
+            }
+            stop.exit.into()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<Exit, exit::Stop> {
+    match command {
+        Command::Sql(arguments) => sql::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Runs(arguments) => runs::run(arguments.command).await,
+        Command::Models(arguments) => models::run(arguments).await,
+        Command::Sim(arguments) => sim::run(arguments).await,
+    }
+}

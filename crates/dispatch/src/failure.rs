@@ -19,7 +19,7 @@ pub(crate) enum Ends {
 }
 
 impl Failure {
-    fn new(kind: FailureKind, message: impl Into<Arc<str>>) -> Failure {
+    pub(crate) fn new(kind: FailureKind, message: impl Into<Arc<str>>) -> Failure {
         Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None }
     }
 

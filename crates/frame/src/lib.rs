@@ -35,7 +35,16 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let ledger = corsac_ledger::Ledger::in_memory()?;
-//! # let run = ledger.start_run(corsac_frame::doc_support::run_start())?;
+//! # let start = corsac_ledger::RunStart {
+//! #     started_ms: 0,
+//! #     command: String::new(),
+//! #     query: String::new(),
+//! #     settings: Default::default(),
+//! #     engine: String::new(),
+//! #     model: String::new(),
+//! #     pid: 0,
+//! # };
+//! # let run = ledger.start_run(start)?;
 //! let session = Session::new(Arc::new(Echo), run, SessionOptions::default());
 //! let query = session.plan("SELECT semantic_map('Say {{ word }}', word) AS said FROM (VALUES ('yes'), ('no')) AS t (word)").await?;
 //! let batches: Vec<_> = query.stream().await?.try_collect().await?;

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use corsac_program::Program;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 
 use crate::answer_type::output_type;
 use crate::bind::BoundCall;

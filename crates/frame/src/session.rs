@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use corsac_dispatch::{Ask, CallSettings};
 use corsac_ledger::RunId;
+use datafusion::catalog::TableProvider;
+use datafusion::common::TableReference;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
@@ -117,6 +119,15 @@ impl Session {
     /// [`FrameError::Table`] when there is no such file, its format is not known, or a line of it cannot be read.
     pub async fn register(&self, name: &str, source: &str) -> Result<(), FrameError> {
         self.tables.register(name, source).await
+    }
+
+    /// Makes anything a table that the query engine can scan, such as rows in memory.
+    ///
+    /// # Errors
+    /// [`FrameError::Query`] when the name cannot be used.
+    pub fn register_provider(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), FrameError> {
+        self.context.register_table(TableReference::bare(name), table).map_err(FrameError::from_planning)?;
+        Ok(())
     }
 
     /// What was read leniently so far, such as bytes that are not UTF-8 or lines with too few fields.

@@ -22,6 +22,11 @@ impl RunId {
         &self.0
     }
 
+    /// The name of no run: for calls that are planned and priced, never recorded.
+    pub fn unrecorded() -> RunId {
+        RunId(Arc::from("unrecorded"))
+    }
+
     /// The `attempt`-th candidate for the id of a new run. A hash of what is known at the start, so that the same
     /// start gives the same id under virtual time; the writer tries the next candidate while one is taken.
     pub(crate) fn candidate(start: &RunStart, attempt: u32) -> RunId {

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p corsac-local --example measure -- MODEL.gguf [THREADS] [TEXTS]`, where TEXTS is a file with one text
 //! per line, of which the first 200 are classified.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people to run by hand")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people to run by hand")]
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,9 +27,31 @@ fn ask(system: Option<&str>, user: String, schema: Option<Value>, max_tokens: us
     LocalRequest { messages, schema, max_tokens, temperature: 0.0, seed: 0 }
 }
 
-/// Answers all requests at once and returns (prompt tokens computed, answer tokens, seconds).
-async fn all(model: &LocalModel, requests: Vec<LocalRequest>) -> (usize, usize, f64) {
-    let start = Instant::now();
+/// Processor time this program has used so far, in seconds; a fairer measure than the clock on a busy machine.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    // user and system time stand 12th and 13th after the name, in hundredths of a second
+    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// What a batch of requests took.
+struct Cost {
+    prompt_tokens_computed: usize,
+    tokens_written: usize,
+    seconds: f64,
+    processor_seconds: f64,
+}
+
+impl Cost {
+    fn rate(&self, what: &str, count: usize) -> String {
+        format!("{:.1} {what}/s, {:.1} ms of processor time each", count as f64 / self.seconds, 1000.0 * self.processor_seconds / count as f64)
+    }
+}
+
+/// Answers all requests at once.
+async fn all(model: &LocalModel, requests: Vec<LocalRequest>) -> Cost {
+    let (start, processor_start) = (Instant::now(), processor_seconds());
     let tasks: Vec<_> = requests
         .into_iter()
         .map(|request| {
@@ -43,7 +65,7 @@ async fn all(model: &LocalModel, requests: Vec<LocalRequest>) -> (usize, usize, 
         computed += answer.prompt_tokens - answer.reused_tokens;
         written += answer.completion_tokens;
     }
-    (computed, written, start.elapsed().as_secs_f64())
+    Cost { prompt_tokens_computed: computed, tokens_written: written, seconds: start.elapsed().as_secs_f64(), processor_seconds: processor_seconds() - processor_start }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -62,27 +84,27 @@ async fn main() {
 
     let long = OPINIONS.repeat(24).join(" ");
     let words: Vec<&str> = long.split(' ').take(1400).collect();
-    let (computed, _, seconds) = all(&model, vec![ask(None, words.join(" "), None, 1)]).await;
-    println!("prompt: {:.0} tokens/s ({computed} tokens in one prompt)", computed as f64 / seconds);
+    let cost = all(&model, vec![ask(None, words.join(" "), None, 1)]).await;
+    println!("prompt: {}", cost.rate("tokens", cost.prompt_tokens_computed));
 
     let story = |index: usize| ask(None, format!("Write a long story about {index} foxes and a river."), None, 100);
-    let (_, written, seconds) = all(&model, vec![story(3)]).await;
-    println!("decode: {:.0} tokens/s alone", written as f64 / seconds);
-    let (_, written, seconds) = all(&model, (4..20).map(story).collect()).await;
-    println!("decode: {:.0} tokens/s for 16 together", written as f64 / seconds);
+    let cost = all(&model, vec![story(3)]).await;
+    println!("decode alone: {}", cost.rate("tokens", cost.tokens_written));
+    let cost = all(&model, (4..20).map(story).collect()).await;
+    println!("decode 16 together: {}", cost.rate("tokens", cost.tokens_written));
 
     let system = "Classify the text the user sends. Answer with exactly one of these labels: positive, neutral, negative.";
     let labels = json!({"type": "object", "properties": {"label": {"enum": ["positive", "neutral", "negative"]}}, "required": ["label"]});
     let requests: Vec<_> = texts.iter().map(|text| ask(Some(system), text.clone(), Some(labels.clone()), 16)).collect();
-    let (computed, _, seconds) = all(&model, requests).await;
-    println!("classify: {:.1} reviews/s ({} reviews, {computed} prompt tokens computed)", texts.len() as f64 / seconds, texts.len());
+    let cost = all(&model, requests).await;
+    println!("classify: {} ({} reviews, {} prompt tokens computed)", cost.rate("reviews", texts.len()), texts.len(), cost.prompt_tokens_computed);
 
     let fields = json!({"type": "object", "properties": {"product": {"type": "string"}, "stars": {"type": "integer", "minimum": 1, "maximum": 5},
         "mood": {"enum": ["good", "bad"]}}, "required": ["product", "stars", "mood"]});
     let system = "Extract the fields from the text the user sends. Answer as JSON.";
     let requests: Vec<_> = texts.iter().take(48).map(|text| ask(Some(system), text.clone(), Some(fields.clone()), 96)).collect();
-    let (_, written, seconds) = all(&model, requests).await;
-    println!("extract: {:.1} reviews/s ({written} tokens written)", 48.0 / seconds);
+    let cost = all(&model, requests).await;
+    println!("extract: {} ({} tokens written)", cost.rate("reviews", texts.len().min(48)), cost.tokens_written);
 
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {

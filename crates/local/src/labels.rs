@@ -1,7 +1,8 @@
 //! Finds schemas whose answers are a choice from a list, so that the choices are scored instead of decoded.
 //!
 //! Scoring asks how likely the model finds each whole label; decoding token by token would commit to a label's first
-//! letters before looking at the rest.
+//! letters before looking at the rest. What counts is how much likelier the text makes a label than it is anyway
+//! (contextual calibration: Zhao and others, 2021), because a small model favours some words whatever it reads.
 
 use serde_json::{Map, Value};
 

@@ -32,6 +32,7 @@
 mod bound;
 mod chat;
 mod error;
+mod exchange;
 mod gguf;
 mod grammar;
 mod labels;
@@ -44,6 +45,7 @@ mod quant;
 mod row;
 mod sampling;
 mod scheduler;
+mod scoring;
 mod sequence;
 mod tokenizer;
 pub mod weights;
@@ -54,4 +56,5 @@ mod synthetic;
 
 pub use chat::{LocalMessage, Role};
 pub use error::LocalError;
+pub use exchange::LocalExchange;
 pub use model::{Finish, LoadOptions, LocalAnswer, LocalModel, LocalRequest};

@@ -375,36 +375,49 @@ impl WithSimd for Attention<'_> {
         let Self { shape, layer, sequence, queries, visible, out } = self;
         let (head_width, stride) = (shape.head_width, shape.key_value_width());
         let scale = 1.0 / (head_width as f32).sqrt();
-        let caches = || {
-            let shared = sequence.shared.iter().map(|part| (&part.segment.layers[layer], part.tokens));
-            shared.chain([(&sequence.own.layers[layer], visible)])
-        };
+        let shared = sequence.shared.iter().map(|part| (&part.segment.layers[layer], part.tokens));
+        let caches: Vec<(&LayerCache, usize)> = shared.chain([(&sequence.own.layers[layer], visible)]).collect();
         let mut scores = vec![0.0; visible];
         for (head, (query, out)) in queries.chunks_exact(head_width).zip(out.chunks_exact_mut(head_width)).enumerate() {
             let first = head * shape.key_value_heads / shape.heads * head_width;
-            let keys = caches().flat_map(|(cache, tokens)| cache.keys.chunks_exact(stride).take(tokens));
-            let mut highest = f32::NEG_INFINITY;
-            for (score, key) in scores.iter_mut().zip(keys) {
-                *score = dot(simd, query, &key[first..first + head_width]) * scale;
-                highest = highest.max(*score);
+            let mut left = &mut scores[..];
+            for (cache, tokens) in &caches {
+                let (now, later) = left.split_at_mut((*tokens).min(left.len()));
+                left = later;
+                for (score, key) in now.iter_mut().zip(cache.keys.chunks_exact(stride)) {
+                    *score = dot(simd, query, &key[first..first + head_width]) * scale;
+                }
             }
-            for score in scores.iter_mut() {
+            let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            for score in &mut scores {
                 *score = exponential(*score - highest);
             }
-            let total: f32 = scores.iter().sum();
-            out.fill(0.0);
-            let values = caches().flat_map(|(cache, tokens)| cache.values.chunks_exact(stride).take(tokens));
-            for (score, value) in scores.iter().zip(values) {
-                let weight = score / total;
-                let (sums, sums_rest) = S::as_mut_simd_f32s(out);
-                let (value, value_rest) = S::as_simd_f32s(&value[first..first + head_width]);
-                let weights = simd.splat_f32s(weight);
-                for (sum, value) in sums.iter_mut().zip(value) {
-                    *sum = simd.mul_add_f32s(weights, *value, *sum);
+            let share = 1.0 / scores.iter().sum::<f32>();
+            let block = 4 * S::F32_LANES;
+            let whole = head_width - head_width % block;
+            for at in (0..whole).step_by(block) {
+                let from = first + at..first + at + block;
+                let mut sums = [simd.splat_f32s(0.0); 4];
+                let mut left = &scores[..];
+                for (cache, tokens) in &caches {
+                    let (now, later) = left.split_at((*tokens).min(left.len()));
+                    left = later;
+                    for (score, values) in now.iter().zip(cache.values.chunks_exact(stride)) {
+                        let weight = simd.splat_f32s(*score);
+                        for (sum, value) in sums.iter_mut().zip(S::as_simd_f32s(&values[from.clone()]).0) {
+                            *sum = simd.mul_add_f32s(weight, *value, *sum);
+                        }
+                    }
                 }
-                for (sum, value) in sums_rest.iter_mut().zip(value_rest) {
-                    *sum += weight * value;
+                let share = simd.splat_f32s(share);
+                for (out, sum) in S::as_mut_simd_f32s(&mut out[at..at + block]).0.iter_mut().zip(sums) {
+                    *out = simd.mul_f32s(sum, share);
                 }
+            }
+            // head widths that do not fill the vector registers
+            for (at, out) in out.iter_mut().enumerate().skip(whole) {
+                let values = caches.iter().flat_map(|(cache, tokens)| cache.values.chunks_exact(stride).take(*tokens));
+                *out = scores.iter().zip(values).map(|(score, values)| score * values[first + at]).sum::<f32>() * share;
             }
         }
     }

@@ -243,12 +243,12 @@ fn kernel<S: Simd, const HEIGHT: usize>(simd: S, tile: &[f32], wide: &[f32], out
                 sums[row][1] = simd.mul_add_f32s(value, right, sums[row][1]);
             }
         }
-        for row in 0..HEIGHT {
+        for (row, sums) in sums.iter().enumerate() {
             // the padding rows of the last tile have no output
             if let Some(out) = out.get_mut(row * PANEL + first..row * PANEL + first + 2 * vector) {
                 let pair = S::as_mut_simd_f32s(out).0;
-                pair[0] = sums[row][0];
-                pair[1] = sums[row][1];
+                pair[0] = sums[0];
+                pair[1] = sums[1];
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::chat::{LocalMessage, Template};
+use crate::chat::{LocalMessage, Role, Template};
 use crate::error::LocalError;
 use crate::gguf::{Gguf, GgufError};
 use crate::labels::{Choices, OPENING};
@@ -166,20 +166,33 @@ impl LocalModel {
         let mut prompt = template.prompt(tokenizer, &messages, context_tokens - room)?;
         let choices = schema.as_ref().and_then(Choices::of);
         if let Some(choices) = choices {
-            tokenizer.encode(OPENING, &mut prompt, usize::MAX);
             let labels = choices.tokens(tokenizer);
             let longest = labels.iter().map(Vec::len).max().unwrap_or(0);
-            if prompt.len() + longest <= *context_tokens {
-                let answers = choices.choices.into_iter().map(|choice| choice.json).collect();
-                return Ok(Job { prompt, goal: Goal::Choose { answers, labels }, reply });
+            let mut neutral = template.prompt(tokenizer, &neutral(messages), *context_tokens)?;
+            for prompt in [&mut prompt, &mut neutral] {
+                tokenizer.encode(OPENING, prompt, usize::MAX);
+                if prompt.len() + longest > *context_tokens {
+                    return Err(LocalError::PromptTooLong { tokens: prompt.len() + longest, at_least: false, limit: *context_tokens });
+                }
             }
-            let opening = prompt.len() + longest;
-            return Err(LocalError::PromptTooLong { tokens: opening, at_least: false, limit: *context_tokens });
+            let answers = choices.choices.into_iter().map(|choice| choice.json).collect();
+            return Ok(Job { prompt, goal: Goal::Choose { neutral, answers, labels }, reply });
         }
         let max_tokens = max_tokens.min(context_tokens - prompt.len());
         Ok(Job { prompt, goal: Goal::Write { schema, max_tokens, sampler: Sampler::new(temperature, seed) }, reply })
     }
 }
+
+/// The conversation with nothing to judge in it: what the user says last becomes a word that says nothing.
+fn neutral(mut messages: Vec<LocalMessage>) -> Vec<LocalMessage> {
+    if let Some(last) = messages.iter_mut().rev().find(|message| message.role == Role::User) {
+        last.content = NEUTRAL.to_owned();
+    }
+    messages
+}
+
+/// Of the neutral texts tried, the one after which labels were judged best.
+const NEUTRAL: &str = "N/A";
 
 /// From the file's name, which people choose, before the name inside, which is often the training run's.
 fn model_name(path: &Path, inside: Option<&str>) -> String {

@@ -1,5 +1,7 @@
 //! One answer in the making: what it still has to read, what it has written, and when it is done.
 
+use std::sync::Arc;
+
 use llguidance::Matcher;
 use tokio::sync::oneshot;
 
@@ -27,7 +29,16 @@ pub(crate) struct Row {
 /// What a row is for.
 pub(crate) enum Task {
     Write(Box<Writing>),
-    Choose { answers: Vec<String>, labels: Vec<Vec<u32>> },
+    Choose(Choosing),
+}
+
+/// An answer that is picked from a list.
+pub(crate) struct Choosing {
+    /// The whole answers, in the order of the labels.
+    pub(crate) answers: Vec<String>,
+    pub(crate) labels: Vec<Vec<u32>>,
+    /// Each label's score when there is nothing to judge, which is taken away from its score.
+    pub(crate) expected: Arc<Vec<f32>>,
 }
 
 /// An answer that is decoded token by token.

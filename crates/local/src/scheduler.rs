@@ -3,7 +3,7 @@
 //! A row that is done makes room for the next request straight away. Requests whose caller has gone are dropped
 //! before and between passes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -16,8 +16,9 @@ use crate::grammar::Grammars;
 use crate::llama::{Llama, Span, Workspace};
 use crate::model::Finish;
 use crate::prefix::Prefixes;
-use crate::row::{Reply, Row, Step, Task, Writing};
+use crate::row::{Choosing, Reply, Row, Step, Task, Writing};
 use crate::sampling::Sampler;
+use crate::scoring::{Asked, label_scores};
 use crate::sequence::{Part, Sequence};
 use crate::tokenizer::Tokenizer;
 
@@ -31,7 +32,8 @@ pub(crate) struct Job {
 /// What a request wants.
 pub(crate) enum Goal {
     Write { schema: Option<Value>, max_tokens: usize, sampler: Sampler },
-    Choose { answers: Vec<String>, labels: Vec<Vec<u32>> },
+    /// `neutral` is the prompt with nothing to judge in it.
+    Choose { neutral: Vec<u32>, answers: Vec<String>, labels: Vec<Vec<u32>> },
 }
 
 /// How much may run at once.
@@ -45,9 +47,12 @@ pub(crate) struct Capacity {
 }
 
 /// Prompt tokens read in one pass: enough to keep the vector units busy, few enough not to stall half-written answers.
-const PASS_TOKENS: usize = 384;
-/// Hidden states turned into vocabulary scores at once while labels are scored; bounds the memory.
-const SCORE_ROWS: usize = 32;
+pub(crate) const PASS_TOKENS: usize = 384;
+/// Neutral judgements kept; queries use few label lists.
+const EXPECTATIONS: usize = 64;
+
+/// A neutral prompt and the labels that were scored after it.
+type NeutralQuestion = (Vec<u32>, Vec<Vec<u32>>);
 
 /// The state of the scheduler's thread.
 pub(crate) struct Scheduler {
@@ -56,6 +61,7 @@ pub(crate) struct Scheduler {
     /// Built when the first schema arrives.
     grammars: Option<Grammars>,
     prefixes: Prefixes,
+    expectations: HashMap<NeutralQuestion, Arc<Vec<f32>>>,
     capacity: Capacity,
     work: Workspace,
     waiting: VecDeque<Job>,
@@ -65,7 +71,7 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(llama: Llama, tokenizer: Arc<Tokenizer>, capacity: Capacity) -> Self {
         let prefixes = Prefixes::new(capacity.prefix_tokens);
-        Self { llama, tokenizer, grammars: None, prefixes, capacity, work: Workspace::default(), waiting: VecDeque::new(), rows: Vec::new() }
+        Self { llama, tokenizer, grammars: None, prefixes, expectations: HashMap::new(), capacity, work: Workspace::default(), waiting: VecDeque::new(), rows: Vec::new() }
     }
 
     /// Serves until every handle to the model is gone.
@@ -139,14 +145,21 @@ impl Scheduler {
     fn start(&mut self, job: Job, shared: Vec<Part>, reused_tokens: usize, reserved_tokens: usize) {
         let Job { prompt, goal, reply } = job;
         let (task, opening) = match goal {
-            Goal::Choose { answers, labels } => (Task::Choose { answers, labels }, Step::Read(Vec::new())),
+            Goal::Choose { neutral, answers, labels } => {
+                let expected = self.expected(neutral, &labels);
+                (Task::Choose(Choosing { answers, labels, expected }), Step::Read(Vec::new()))
+            }
             Goal::Write { schema, max_tokens, sampler } => match self.matcher(schema.as_ref(), max_tokens) {
                 Ok(matcher) => {
                     let mut writing = Writing::new(matcher, sampler, max_tokens);
                     let opening = writing.open(&self.tokenizer);
                     (Task::Write(Box::new(writing)), opening)
                 }
-                Err(error) => (Task::Choose { answers: Vec::new(), labels: Vec::new() }, Step::Done(Err(error))),
+                Err(error) => {
+                    // the caller may have gone; then nobody wants the answer
+                    let _ = reply.send(Err(error));
+                    return;
+                }
             },
         };
         let prompt_tokens = prompt.len();
@@ -231,55 +244,45 @@ impl Scheduler {
         self.rows = kept;
     }
 
-    /// Scores the labels of every row that chooses and has read its prompt. `scores` are those after the prompt.
+    /// Decides for every row that chooses and has read its prompt. `scores` are those after the prompt.
     fn judge(&mut self, scores: &[Option<&[f32]>], steps: &mut [Option<Step>]) {
-        let mut totals: Vec<Vec<f32>> = Vec::new();
-        let mut branches: Vec<(usize, usize, Sequence, &[u32])> = Vec::new();
+        let mut asked = Vec::new();
+        let mut places = Vec::new();
         for (index, (row, scores)) in self.rows.iter_mut().zip(scores).enumerate() {
-            totals.push(Vec::new());
-            let (Task::Choose { labels, .. }, Some(scores)) = (&row.task, scores) else { continue };
-            let normaliser = log_of_sum(scores);
-            totals[index] = labels.iter().map(|label| label.first().map_or(0.0, |token| scores[*token as usize] - normaliser)).collect();
-            if labels.iter().any(|label| label.len() > 1) {
-                let prompt = row.sequence.freeze();
-                let longer = labels.iter().enumerate().filter(|(_, label)| label.len() > 1);
-                branches.extend(longer.map(|(place, label)| (index, place, Sequence::after(prompt.clone()), label.as_slice())));
-            }
+            let (Task::Choose(choosing), Some(scores)) = (&row.task, scores) else { continue };
+            places.push(index);
+            asked.push(Asked { sequence: &mut row.sequence, after_prompt: scores, labels: &choosing.labels });
         }
-        let mut left = branches.as_mut_slice();
-        while !left.is_empty() {
-            let mut tokens = 0;
-            let count = left.iter().take_while(|(.., label)| { tokens += label.len(); tokens <= PASS_TOKENS }).count().max(1);
-            let (now, later) = std::mem::take(&mut left).split_at_mut(count);
-            left = later;
-            let mut expected = Vec::new();
-            let mut spans = Vec::new();
-            for (index, place, sequence, label) in now {
-                let label: &[u32] = label;
-                let read = &label[..label.len() - 1];
-                expected.extend(label[1..].iter().map(|token| (*index, *place, *token)));
-                spans.push(Span { sequence, tokens: read, wanted: 0..read.len() });
-            }
-            let hidden = self.llama.pass(&mut spans, &mut self.work);
-            for (hidden, expected) in hidden.chunks(SCORE_ROWS * self.llama.shape.width).zip(expected.chunks(SCORE_ROWS)) {
-                let scores = self.llama.logits(hidden, &mut self.work);
-                for (scores, (index, place, token)) in scores.chunks(self.llama.shape.vocabulary).zip(expected) {
-                    totals[*index][*place] += scores[*token as usize] - log_of_sum(scores);
-                }
-            }
-        }
-        for ((row, step), totals) in self.rows.iter().zip(steps).zip(totals) {
-            let Task::Choose { answers, labels } = &row.task else { continue };
-            let best = totals.iter().enumerate().reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let judged = label_scores(&self.llama, &mut self.work, asked);
+        for (index, scores) in places.into_iter().zip(judged) {
+            let Task::Choose(choosing) = &self.rows[index].task else { continue };
+            let gains = scores.iter().zip(choosing.expected.iter()).map(|(score, expected)| score - expected);
+            let best = gains.enumerate().reduce(|best, other| if other.1 > best.1 { other } else { best });
             if let Some((best, _)) = best {
-                *step = Some(Step::Done(Ok((answers[best].clone(), Finish::Stop, labels[best].len()))));
+                steps[index] = Some(Step::Done(Ok((choosing.answers[best].clone(), Finish::Stop, choosing.labels[best].len()))));
             }
         }
     }
-}
 
-/// ln Σ e^score, the normaliser of log-probabilities.
-fn log_of_sum(scores: &[f32]) -> f32 {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    highest + scores.iter().map(|score| (score - highest).exp()).sum::<f32>().ln()
+    /// How likely each label is when there is nothing to judge; computed once per neutral prompt and labels.
+    fn expected(&mut self, neutral: Vec<u32>, labels: &[Vec<u32>]) -> Arc<Vec<f32>> {
+        let key = (neutral, labels.to_vec());
+        if let Some(expected) = self.expectations.get(&key) {
+            return expected.clone();
+        }
+        let mut sequence = Sequence::after(self.prefixes.longest(&key.0));
+        let mut hidden = Vec::new();
+        let seen = sequence.tokens();
+        for chunk in key.0[seen..].chunks(PASS_TOKENS) {
+            hidden = self.llama.pass(&mut [Span { sequence: &mut sequence, tokens: chunk, wanted: chunk.len() - 1..chunk.len() }], &mut self.work);
+        }
+        let after_prompt = self.llama.logits(&hidden, &mut self.work);
+        let asked = vec![Asked { sequence: &mut sequence, after_prompt: &after_prompt, labels }];
+        let expected = Arc::new(label_scores(&self.llama, &mut self.work, asked).pop().unwrap_or_default());
+        if self.expectations.len() >= EXPECTATIONS {
+            self.expectations.clear();
+        }
+        self.expectations.insert(key, expected.clone());
+        expected
+    }
 }

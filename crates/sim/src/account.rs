@@ -44,8 +44,7 @@ pub(crate) struct Estimate {
 
 impl Estimate {
     fn total(self) -> PicoDollars {
-        self.prompt
-            .plus(self.completion_price.times(self.max_tokens))
+        self.prompt.plus(self.completion_price.times(self.max_tokens))
     }
 }
 
@@ -98,18 +97,11 @@ impl Window {
                 self.count += 1;
             }
             WindowKind::Sliding => {
-                while self
-                    .times_ms
-                    .front()
-                    .is_some_and(|first| first + MINUTE_MS <= at_ms)
-                {
+                while self.times_ms.front().is_some_and(|first| first + MINUTE_MS <= at_ms) {
                     self.times_ms.pop_front();
                 }
                 if self.times_ms.len() >= limit as usize {
-                    return Err(self
-                        .times_ms
-                        .front()
-                        .map_or(at_ms, |first| first + MINUTE_MS));
+                    return Err(self.times_ms.front().map_or(at_ms, |first| first + MINUTE_MS));
                 }
                 self.times_ms.push_back(at_ms);
             }
@@ -134,8 +126,7 @@ impl Account {
 
     /// Milliseconds since 1970.
     pub(crate) fn epoch_ms(&self, now: Duration) -> u64 {
-        self.epoch_start_ms
-            .saturating_add(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+        self.epoch_start_ms.saturating_add(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Who a request comes from, or the 401.
@@ -144,15 +135,9 @@ impl Account {
             return if self.keys.open {
                 Ok(Caller::Anonymous)
             } else if request.header("authorization").is_some() {
-                Err(Box::new(wire_error::plain(
-                    401,
-                    "No auth credentials found",
-                )))
+                Err(Box::new(wire_error::plain(401, "No auth credentials found")))
             } else {
-                Err(Box::new(wire_error::plain(
-                    401,
-                    "Missing Authentication header",
-                )))
+                Err(Box::new(wire_error::plain(401, "Missing Authentication header")))
             };
         };
         if self.keys.management.iter().any(|known| known == key) {
@@ -164,41 +149,24 @@ impl Account {
             } else {
                 self.keys.accepted.iter().any(|accepted| accepted == key)
             };
-        if known {
-            Ok(Caller::Inference(key))
-        } else {
-            Err(Box::new(wire_error::plain(401, "User not found.")))
-        }
+        if known { Ok(Caller::Inference(key)) } else { Err(Box::new(wire_error::plain(401, "User not found."))) }
     }
 
     /// Counts an inference request of a key, or says 429.
-    pub(crate) fn take_request(
-        &self,
-        caller: Caller<'_>,
-        now: Duration,
-    ) -> Result<(), Box<SimReply>> {
+    pub(crate) fn take_request(&self, caller: Caller<'_>, now: Duration) -> Result<(), Box<SimReply>> {
         let Some(limit) = self.limit_at(now) else {
             return Ok(());
         };
         let at_ms = self.epoch_ms(now);
         let mut state = self.state.lock();
-        let taken = key_state(&mut state, caller)
-            .window
-            .take(self.limits.window, limit, at_ms);
+        let taken = key_state(&mut state, caller).window.take(self.limits.window, limit, at_ms);
         drop(state);
         taken.map_err(|reset_ms| Box::new(self.rate_limited(limit, reset_ms, at_ms)))
     }
 
     fn limit_at(&self, now: Duration) -> Option<u32> {
-        let changed = self
-            .limits
-            .schedule
-            .iter()
-            .rev()
-            .find(|change| change.at_s <= now.as_secs());
-        changed
-            .map(|change| change.requests_per_minute)
-            .or(self.limits.requests_per_minute)
+        let changed = self.limits.schedule.iter().rev().find(|change| change.at_s <= now.as_secs());
+        changed.map(|change| change.requests_per_minute).or(self.limits.requests_per_minute)
     }
 
     /// The platform's 429, as much of it told as configured.
@@ -212,10 +180,9 @@ impl Account {
             LimitHint::None | LimitHint::RetryAfter => reply,
         };
         match self.limits.hint {
-            LimitHint::RetryAfter | LimitHint::Both => reply.with_header(
-                "retry-after",
-                reset_ms.saturating_sub(at_ms).div_ceil(1_000).to_string(),
-            ),
+            LimitHint::RetryAfter | LimitHint::Both => {
+                reply.with_header("retry-after", reset_ms.saturating_sub(at_ms).div_ceil(1_000).to_string())
+            }
             LimitHint::None | LimitHint::Reset => reply,
         }
     }
@@ -223,11 +190,7 @@ impl Account {
     /// The platform's 429 for a fault: reset at the next full minute.
     pub(crate) fn rate_limited_now(&self, now: Duration) -> SimReply {
         let at_ms = self.epoch_ms(now);
-        self.rate_limited(
-            self.limit_at(now).unwrap_or(60),
-            (at_ms / MINUTE_MS + 1) * MINUTE_MS,
-            at_ms,
-        )
+        self.rate_limited(self.limit_at(now).unwrap_or(60), (at_ms / MINUTE_MS + 1) * MINUTE_MS, at_ms)
     }
 
     /// Counts a request to the providers of a model; the error is how many seconds to wait.
@@ -259,9 +222,7 @@ impl Account {
         let per_minute = self.limits.free_per_minute;
         if let Err(reset_ms) = state.free_minute.take(WindowKind::Fixed, per_minute, at_ms) {
             let message = "Rate limit exceeded: free-models-per-min. ";
-            return Err(Box::new(wire_error::free_quota(
-                message, per_minute, reset_ms, None,
-            )));
+            return Err(Box::new(wire_error::free_quota(message, per_minute, reset_ms, None)));
         }
         state.free_day.1 += 1;
         Ok(())
@@ -280,16 +241,8 @@ impl Account {
     }
 
     /// Whether the account affords a call; the money is held until [`Account::settle`] says how long.
-    pub(crate) fn afford(
-        &self,
-        caller: Caller<'_>,
-        estimate: Estimate,
-        now: Duration,
-    ) -> Result<(), Box<SimReply>> {
-        if self.keys.credits_dollars.is_none()
-            && self.keys.key_limit_dollars.is_none()
-            && self.limits.in_flight_dollars.is_none()
-        {
+    pub(crate) fn afford(&self, caller: Caller<'_>, estimate: Estimate, now: Duration) -> Result<(), Box<SimReply>> {
+        if self.keys.credits_dollars.is_none() && self.keys.key_limit_dollars.is_none() && self.limits.in_flight_dollars.is_none() {
             return Ok(());
         }
         let mut state = self.state.lock();
@@ -306,10 +259,7 @@ impl Account {
             if estimate.total() > balance {
                 let left = balance.minus(estimate.prompt);
                 let affordable = left.0.checked_div(estimate.completion_price.0).unwrap_or(0);
-                return Err(Box::new(wire_error::cannot_afford(
-                    estimate.max_tokens,
-                    affordable,
-                )));
+                return Err(Box::new(wire_error::cannot_afford(estimate.max_tokens, affordable)));
             }
         }
         if let Some(budget) = self.limits.in_flight_dollars {
@@ -317,18 +267,11 @@ impl Account {
                 return Err(Box::new(wire_error::weight_exceeds_budget()));
             }
             state.holds.retain(|(end, _)| *end > now);
-            let held = state
-                .holds
-                .iter()
-                .fold(estimate.total(), |sum, (_, amount)| sum.plus(*amount));
+            let held = state.holds.iter().fold(estimate.total(), |sum, (_, amount)| sum.plus(*amount));
             if held > budget {
                 let next = state.holds.iter().map(|(end, _)| *end).min().unwrap_or(now);
                 let wait_s = next.saturating_sub(now).as_secs_f64().ceil().max(1.0);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "at least one, rounded"
-                )]
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least one, rounded")]
                 return Err(Box::new(wire_error::in_flight(wait_s as u64)));
             }
         }
@@ -336,18 +279,12 @@ impl Account {
     }
 
     /// Books what a call cost, and holds its estimate until it ends.
-    pub(crate) fn settle(
-        &self,
-        caller: Caller<'_>,
-        cost: PicoDollars,
-        estimate: Option<(Estimate, Duration)>,
-    ) {
+    pub(crate) fn settle(&self, caller: Caller<'_>, cost: PicoDollars, estimate: Option<(Estimate, Duration)>) {
         let mut state = self.state.lock();
         state.spent = state.spent.plus(cost);
         let key = key_state(&mut state, caller);
         key.spent = key.spent.plus(cost);
-        if let Some((estimate, end)) = estimate.filter(|_| self.limits.in_flight_dollars.is_some())
-        {
+        if let Some((estimate, end)) = estimate.filter(|_| self.limits.in_flight_dollars.is_some()) {
             state.holds.push((end, estimate.total()));
         }
     }
@@ -357,16 +294,9 @@ impl Account {
         let key = caller.name();
         let mut state = self.state.lock();
         let spent = key_state(&mut state, caller).spent;
-        let used = if state.free_day.0 == self.epoch_ms(now) / DAY_MS {
-            state.free_day.1
-        } else {
-            0
-        };
+        let used = if state.free_day.0 == self.epoch_ms(now) / DAY_MS { state.free_day.1 } else { 0 };
         drop(state);
-        let tail: String = key
-            .chars()
-            .skip(key.chars().count().saturating_sub(4))
-            .collect();
+        let tail: String = key.chars().skip(key.chars().count().saturating_sub(4)).collect();
         let limit = self.keys.key_limit_dollars;
         let management = matches!(caller, Caller::Management(_));
         let data = json!({
@@ -413,14 +343,8 @@ impl Account {
             return wire_error::plain(403, "Only management keys can perform this operation");
         }
         let spent = self.state.lock().spent;
-        let total = self
-            .keys
-            .credits_dollars
-            .unwrap_or(PicoDollars(1_000_000_000_000_000));
-        SimReply::json(
-            200,
-            &json!({ "data": { "total_credits": number(total), "total_usage": number(spent) } }),
-        )
+        let total = self.keys.credits_dollars.unwrap_or(PicoDollars(1_000_000_000_000_000));
+        SimReply::json(200, &json!({ "data": { "total_credits": number(total), "total_usage": number(spent) } }))
     }
 }
 
@@ -434,8 +358,5 @@ fn key_state<'s>(state: &'s mut State, caller: Caller<'_>) -> &'s mut KeyState {
 
 /// An amount as a JSON number.
 fn number(amount: PicoDollars) -> Value {
-    amount
-        .to_string()
-        .parse::<serde_json::Number>()
-        .map_or(Value::Null, Value::Number)
+    amount.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number)
 }

@@ -81,10 +81,7 @@ impl Prompt<'_> {
         let text = self.request.last_user_text();
         let seed = hash(self.seed, text.as_bytes());
         let mut answer = match content {
-            Some(content) => Answer {
-                content: Some(content.to_owned()),
-                ..Answer::default()
-            },
+            Some(content) => Answer { content: Some(content.to_owned()), ..Answer::default() },
             None => self.own_answer(text, seed),
         };
         let is_call = answer.tool_call.is_some();
@@ -98,27 +95,15 @@ impl Prompt<'_> {
 
     fn own_answer(&self, text: &str, seed: u64) -> Answer {
         if let Some(tool_call) = self.tool_call(text, seed) {
-            return Answer {
-                tool_call: Some(tool_call),
-                ..Answer::default()
-            };
+            return Answer { tool_call: Some(tool_call), ..Answer::default() };
         }
         let content = match &self.request.shape {
             Shape::Schema { schema, .. } => {
-                let made = self
-                    .schemas
-                    .read(schema)
-                    .map(|schema| instance(&schema, text, seed))
-                    .unwrap_or_default();
+                let made = self.schemas.read(schema).map(|schema| instance(&schema, text, seed)).unwrap_or_default();
                 let content = made.to_string();
                 // an endpoint without structured outputs takes the schema for a hint
-                let hint_only =
-                    !self.endpoint.supports("structured_outputs") && !self.request.heals;
-                if hint_only && mix(seed) % 2 == 0 {
-                    fenced(&content)
-                } else {
-                    content
-                }
+                let hint_only = !self.endpoint.supports("structured_outputs") && !self.request.heals;
+                if hint_only && mix(seed).is_multiple_of(2) { fenced(&content) } else { content }
             }
             Shape::Object => match self.described_schema() {
                 Some(schema) => instance(&schema, text, seed).to_string(),
@@ -129,10 +114,7 @@ impl Prompt<'_> {
                 None => plain_text(text, seed),
             },
         };
-        Answer {
-            content: Some(content),
-            ..Answer::default()
-        }
+        Answer { content: Some(content), ..Answer::default() }
     }
 
     fn tool_call(&self, text: &str, seed: u64) -> Option<ToolCall> {
@@ -149,11 +131,7 @@ impl Prompt<'_> {
         };
         let schema = tool.parameters.and_then(|text| self.schemas.read(text));
         let arguments = schema.map_or_else(|| json!({}), |schema| instance(&schema, text, seed));
-        let prefix = if self.endpoint.slug == "anthropic" {
-            "toolu_01"
-        } else {
-            "call_"
-        };
+        let prefix = if self.endpoint.slug == "anthropic" { "toolu_01" } else { "call_" };
         Some(ToolCall {
             id: format!("{prefix}{:016x}", mix(seed ^ 0x7001)),
             name: tool.name.clone().into_owned(),
@@ -164,18 +142,11 @@ impl Prompt<'_> {
     /// A JSON Schema that stands in the prompt itself, as programs write it when nothing else works.
     fn described_schema(&self) -> Option<Value> {
         let texts: Vec<&str> = self.request.texts().collect();
-        let mut candidates = texts
-            .iter()
-            .rev()
-            .filter(|text| text.contains("\"properties\""));
+        let mut candidates = texts.iter().rev().filter(|text| text.contains("\"properties\""));
         candidates.find_map(|text| {
             text.match_indices('{').take(64).find_map(|(at, _)| {
-                let mut values =
-                    serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-                values
-                    .next()?
-                    .ok()
-                    .filter(|value| value.get("properties").is_some_and(Value::is_object))
+                let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
+                values.next()?.ok().filter(|value| value.get("properties").is_some_and(Value::is_object))
             })
         })
     }
@@ -184,28 +155,21 @@ impl Prompt<'_> {
 impl Answer {
     fn reason(&mut self, prompt: &Prompt<'_>, seed: u64) {
         let tokens = match (prompt.model.reasoning, prompt.request.reasoning) {
-            (Reasoning::Never, _)
-            | (_, ReasoningWish::Off)
-            | (Reasoning::Optional, ReasoningWish::Unsaid) => return,
+            (Reasoning::Never, _) | (_, ReasoningWish::Off) | (Reasoning::Optional, ReasoningWish::Unsaid) => return,
             (Reasoning::Mandatory, ReasoningWish::Unsaid) => 48,
             (_, ReasoningWish::On { tokens }) => tokens,
         };
-        self.reasoning_tokens =
-            tokens.min(400) / 2 + mix(seed ^ 0x0EA5) % (tokens.min(400) / 2 + 1);
+        self.reasoning_tokens = tokens.min(400) / 2 + mix(seed ^ 0x0EA5) % (tokens.min(400) / 2 + 1);
         if !prompt.request.hide_reasoning {
             let about = Words::read(prompt.request.last_user_text(), &[]).phrase(seed, 4);
-            self.reasoning = Some(format!(
-                "The question is about {about}. I look at what it says and answer that."
-            ));
+            self.reasoning = Some(format!("The question is about {about}. I look at what it says and answer that."));
         }
     }
 
     fn count(&mut self) {
         let characters = |text: &str| text.chars().count() as u64;
         let content = self.content.as_deref().map_or(0, characters);
-        let call = self.tool_call.as_ref().map_or(0, |call| {
-            characters(&call.name) + characters(&call.arguments)
-        });
+        let call = self.tool_call.as_ref().map_or(0, |call| characters(&call.name) + characters(&call.arguments));
         self.completion_tokens = self.reasoning_tokens + (content + call).div_ceil(4);
     }
 
@@ -221,11 +185,7 @@ impl Answer {
             *content = content.chars().take(left).collect();
         }
         if let Some(call) = &mut self.tool_call {
-            call.arguments = call
-                .arguments
-                .chars()
-                .take(left.saturating_sub(call.name.len()))
-                .collect();
+            call.arguments = call.arguments.chars().take(left.saturating_sub(call.name.len())).collect();
         }
         self.completion_tokens = max_tokens;
     }
@@ -243,21 +203,12 @@ impl Answer {
                 }));
             }
             FaultKind::EmptyStop => {
-                *self = Self {
-                    content: Some(String::new()),
-                    finish: "stop",
-                    ..Self::default()
-                };
+                *self = Self { content: Some(String::new()), finish: "stop", ..Self::default() };
             }
             FaultKind::Length => self.cut_to((self.completion_tokens / 2).max(1)),
             FaultKind::Refusal => {
                 let refusal = Some("I can't help with that.".to_owned());
-                *self = Self {
-                    refusal,
-                    finish: "stop",
-                    completion_tokens: 7,
-                    ..Self::default()
-                };
+                *self = Self { refusal, finish: "stop", completion_tokens: 7, ..Self::default() };
             }
             FaultKind::ContentFilter => {
                 self.cut_to(self.completion_tokens / 3);
@@ -273,11 +224,7 @@ impl Answer {
             FaultKind::WrongSchema => self.violate(prompt),
             _ => {}
         }
-        self.native_finish = if self.finish == "error" {
-            "error"
-        } else {
-            native_finish(&prompt.endpoint.slug, self.finish)
-        };
+        self.native_finish = if self.finish == "error" { "error" } else { native_finish(&prompt.endpoint.slug, self.finish) };
     }
 
     fn each_text(&mut self, change: fn(&str) -> String) {
@@ -290,21 +237,13 @@ impl Answer {
     }
 
     fn violate(&mut self, prompt: &Prompt<'_>) {
-        let tool = self.tool_call.as_ref().and_then(|call| {
-            prompt
-                .request
-                .tools
-                .iter()
-                .find(|tool| tool.name == call.name)
-        });
+        let tool = self.tool_call.as_ref().and_then(|call| prompt.request.tools.iter().find(|tool| tool.name == call.name));
         let schema = match (&prompt.request.shape, tool) {
             (_, Some(tool)) => tool.parameters,
             (Shape::Schema { schema, .. }, None) => Some(*schema),
             _ => None,
         };
-        let schema = schema
-            .and_then(|text| prompt.schemas.read(text))
-            .unwrap_or_default();
+        let schema = schema.and_then(|text| prompt.schemas.read(text)).unwrap_or_default();
         let wrong = |text: &str| {
             let answer = serde_json::from_str(text).unwrap_or(Value::Null);
             violate(&schema, answer).to_string()
@@ -331,11 +270,7 @@ fn collect_labels(schema: &Value, labels: &mut Vec<String>) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 if name == "enum" {
-                    let texts = value
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str);
+                    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str);
                     labels.extend(texts.map(str::to_lowercase));
                 } else {
                     collect_labels(value, labels);
@@ -351,19 +286,8 @@ fn plain_text(text: &str, seed: u64) -> String {
     let words = Words::read(text, &[]);
     let mut draw = Draw::new(seed);
     let phrase = words.phrase(draw.next(), 6);
-    let opening = [
-        "This is about",
-        "In short:",
-        "It speaks of",
-        "The main point is",
-    ];
-    format!(
-        "{} {phrase}.",
-        opening
-            .get(draw.index(opening.len()))
-            .copied()
-            .unwrap_or("In short:")
-    )
+    let opening = ["This is about", "In short:", "It speaks of", "The main point is"];
+    format!("{} {phrase}.", opening.get(draw.index(opening.len())).copied().unwrap_or("In short:"))
 }
 
 fn fenced(content: &str) -> String {
@@ -373,7 +297,7 @@ fn fenced(content: &str) -> String {
 /// Cut off in the middle, or followed by prose; the length decides, so that the same text fails the same way.
 fn malformed(content: &str) -> String {
     let length = content.chars().count();
-    if length % 2 == 0 {
+    if length.is_multiple_of(2) {
         content.chars().take((length * 2 / 3).max(1)).collect()
     } else {
         format!("{content}\n}} I hope this helps!")

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::catalog_data::{self, EndpointRow, ModelRow, ProviderRow};
+use crate::catalog_parameters::OPEN_STRUCTURED;
 use crate::config::{EndpointScript, ModelScript, SimConfig};
 use crate::money::PicoDollars;
 
@@ -86,20 +87,12 @@ impl Model {
 
     /// What a reply calls the model.
     pub(crate) fn served_name(&self) -> String {
-        if self.is_free() {
-            format!("{}:free", self.permaslug)
-        } else {
-            self.permaslug.clone()
-        }
+        if self.is_free() { format!("{}:free", self.permaslug) } else { self.permaslug.clone() }
     }
 
     /// The union of what its endpoints support, sorted.
     pub(crate) fn parameters(&self) -> Vec<&str> {
-        let mut all: Vec<&str> = self
-            .endpoints
-            .iter()
-            .flat_map(|endpoint| endpoint.parameters.iter().map(String::as_str))
-            .collect();
+        let mut all: Vec<&str> = self.endpoints.iter().flat_map(|endpoint| endpoint.parameters.iter().map(String::as_str)).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -160,11 +153,7 @@ impl Catalog {
 
     pub(crate) fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(index) = self.by_id.get(name).copied() {
-            return Some(Found {
-                index,
-                model: self.models.get(index)?,
-                variant: Variant::Plain,
-            });
+            return Some(Found { index, model: self.models.get(index)?, variant: Variant::Plain });
         }
         let (base, suffix) = name.rsplit_once(':')?;
         let variant = match suffix {
@@ -175,11 +164,7 @@ impl Catalog {
             _ => return None,
         };
         let index = self.by_id.get(base).copied()?;
-        Some(Found {
-            index,
-            model: self.models.get(index)?,
-            variant,
-        })
+        Some(Found { index, model: self.models.get(index)?, variant })
     }
 }
 
@@ -198,11 +183,7 @@ fn built_in(row: &ModelRow) -> Model {
         moderated: row.moderated,
         knowledge_cutoff: row.knowledge_cutoff,
         reasoning: row.reasoning,
-        endpoints: row
-            .endpoints
-            .iter()
-            .map(|endpoint| built_in_endpoint(row, endpoint))
-            .collect(),
+        endpoints: row.endpoints.iter().map(|endpoint| built_in_endpoint(row, endpoint)).collect(),
     }
 }
 
@@ -211,20 +192,12 @@ fn built_in_endpoint(model: &ModelRow, row: &EndpointRow) -> Endpoint {
     Endpoint {
         provider: provider.map_or_else(|| row.provider.to_owned(), |found| found.name.to_owned()),
         slug: row.provider.to_owned(),
-        tag: if row.variant.is_empty() {
-            row.provider.to_owned()
-        } else {
-            format!("{}/{}", row.provider, row.variant)
-        },
+        tag: if row.variant.is_empty() { row.provider.to_owned() } else { format!("{}/{}", row.provider, row.variant) },
         prompt_price: PicoDollars(row.prompt_picodollars),
         completion_price: PicoDollars(row.completion_picodollars),
         context_length: row.context_length.unwrap_or(model.context_length),
         max_completion_tokens: row.max_completion_tokens.or(model.max_completion_tokens),
-        parameters: row
-            .parameters
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect(),
+        parameters: row.parameters.iter().map(|name| (*name).to_owned()).collect(),
         quantization: row.quantization.to_owned(),
         latency_ms: row.latency_ms,
         tokens_per_second: row.tokens_per_second,
@@ -271,24 +244,13 @@ fn apply(models: &mut Vec<Model>, script: &ModelScript) {
         endpoint.prompt_price = script.prompt_price.unwrap_or(endpoint.prompt_price);
         endpoint.completion_price = script.completion_price.unwrap_or(endpoint.completion_price);
         endpoint.context_length = script.context_length.unwrap_or(endpoint.context_length);
-        endpoint.max_completion_tokens = script
-            .max_completion_tokens
-            .or(endpoint.max_completion_tokens);
+        endpoint.max_completion_tokens = script.max_completion_tokens.or(endpoint.max_completion_tokens);
         if let Some(parameters) = &script.supported_parameters {
             endpoint.parameters.clone_from(parameters);
         }
     }
-    if let Some(base) = model
-        .endpoints
-        .first()
-        .cloned()
-        .filter(|_| !script.endpoints.is_empty())
-    {
-        model.endpoints = script
-            .endpoints
-            .iter()
-            .map(|endpoint| scripted(endpoint, &base, &model.id))
-            .collect();
+    if let Some(base) = model.endpoints.first().cloned().filter(|_| !script.endpoints.is_empty()) {
+        model.endpoints = script.endpoints.iter().map(|endpoint| scripted(endpoint, &base, &model.id)).collect();
     }
 }
 
@@ -303,10 +265,7 @@ fn plain(script: &ModelScript) -> Model {
         completion_price: PicoDollars(400_000),
         context_length: 32_768,
         max_completion_tokens: Some(8_192),
-        parameters: catalog_data::OPEN_STRUCTURED
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect(),
+        parameters: OPEN_STRUCTURED.iter().map(|name| (*name).to_owned()).collect(),
         quantization: "unknown".to_owned(),
         latency_ms: 500,
         tokens_per_second: 60,
@@ -337,22 +296,13 @@ fn scripted(script: &EndpointScript, base: &Endpoint, model: &str) -> Endpoint {
     Endpoint {
         provider: provider.map_or_else(|| script.provider.clone(), |found| found.name.to_owned()),
         slug: script.provider.clone(),
-        tag: script
-            .tag
-            .clone()
-            .unwrap_or_else(|| script.provider.clone()),
+        tag: script.tag.clone().unwrap_or_else(|| script.provider.clone()),
         prompt_price: script.prompt_price.unwrap_or(base.prompt_price),
         completion_price: script.completion_price.unwrap_or(base.completion_price),
         context_length: script.context_length.unwrap_or(base.context_length),
         max_completion_tokens: script.max_completion_tokens.or(base.max_completion_tokens),
-        parameters: script
-            .supported_parameters
-            .clone()
-            .unwrap_or_else(|| base.parameters.clone()),
-        quantization: script
-            .quantization
-            .clone()
-            .unwrap_or_else(|| base.quantization.clone()),
+        parameters: script.supported_parameters.clone().unwrap_or_else(|| base.parameters.clone()),
+        quantization: script.quantization.clone().unwrap_or_else(|| base.quantization.clone()),
         zero_data_retention: provider.is_some_and(|found| found.zero_data_retention),
         trains_on_data: provider.is_some_and(|found| found.trains_on_data),
         schema_dialect: dialect_of(&script.provider, model),
@@ -378,25 +328,9 @@ mod tests {
     #[test]
     fn variants_and_permanent_slugs_name_a_model_too() {
         let catalog = Catalog::new(&SimConfig::default());
-        assert_eq!(
-            catalog.find("openai/gpt-4o-mini:nitro").unwrap().variant,
-            Variant::Nitro
-        );
-        assert_eq!(
-            catalog
-                .find("anthropic/claude-4-sonnet-20250522")
-                .unwrap()
-                .model
-                .id,
-            "anthropic/claude-sonnet-4"
-        );
-        assert!(
-            catalog
-                .find("meta-llama/llama-3.3-70b-instruct:free")
-                .unwrap()
-                .model
-                .is_free()
-        );
+        assert_eq!(catalog.find("openai/gpt-4o-mini:nitro").unwrap().variant, Variant::Nitro);
+        assert_eq!(catalog.find("anthropic/claude-4-sonnet-20250522").unwrap().model.id, "anthropic/claude-sonnet-4");
+        assert!(catalog.find("meta-llama/llama-3.3-70b-instruct:free").unwrap().model.is_free());
         assert!(catalog.find("openai/gpt-4o-mini:free").is_none());
         assert!(catalog.find("gpt-4o-mini").is_none());
     }

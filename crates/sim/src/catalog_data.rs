@@ -2,6 +2,10 @@
 //! believable values for testing and promise nothing about the live service.
 
 use crate::catalog::Reasoning;
+use crate::catalog_parameters::{
+    CLAUDE_REASONING, CLAUDE_STRUCTURED, CLAUDE_TOOLS, EMBEDDING, GEMINI, OPEN_BARE, OPEN_JSON, OPEN_REASONING, OPEN_STRUCTURED, OPENAI,
+    OPENAI_REASONING,
+};
 
 pub(crate) struct ProviderRow {
     pub(crate) name: &'static str,
@@ -44,27 +48,15 @@ pub(crate) struct ModelRow {
 }
 
 const fn provider(name: &'static str, slug: &'static str, country: &'static str) -> ProviderRow {
-    ProviderRow {
-        name,
-        slug,
-        country,
-        zero_data_retention: false,
-        trains_on_data: false,
-    }
+    ProviderRow { name, slug, country, zero_data_retention: false, trains_on_data: false }
 }
 
 const fn retains_nothing(row: ProviderRow) -> ProviderRow {
-    ProviderRow {
-        zero_data_retention: true,
-        ..row
-    }
+    ProviderRow { zero_data_retention: true, ..row }
 }
 
 const fn trains(row: ProviderRow) -> ProviderRow {
-    ProviderRow {
-        trains_on_data: true,
-        ..row
-    }
+    ProviderRow { trains_on_data: true, ..row }
 }
 
 pub(crate) const PROVIDERS: &[ProviderRow] = &[
@@ -88,157 +80,12 @@ pub(crate) const PROVIDERS: &[ProviderRow] = &[
 
 /// Names that stand for the newest model of a family.
 pub(crate) const ALIASES: &[(&str, &str)] = &[
-    (
-        "~anthropic/claude-haiku-latest",
-        "anthropic/claude-haiku-4.5",
-    ),
-    (
-        "~anthropic/claude-sonnet-latest",
-        "anthropic/claude-sonnet-4",
-    ),
+    ("~anthropic/claude-haiku-latest", "anthropic/claude-haiku-4.5"),
+    ("~anthropic/claude-sonnet-latest", "anthropic/claude-sonnet-4"),
     ("~openai/gpt-mini-latest", "openai/gpt-5-mini"),
     ("openrouter/auto", "openai/gpt-4o-mini"),
     ("openrouter/free", "meta-llama/llama-3.3-70b-instruct:free"),
 ];
-
-const OPENAI: &[&str] = &[
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "max_completion_tokens",
-    "max_tokens",
-    "prediction",
-    "presence_penalty",
-    "response_format",
-    "seed",
-    "stop",
-    "structured_outputs",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-];
-/// The GPT-5 family takes no sampling parameters.
-const OPENAI_REASONING: &[&str] = &[
-    "include_reasoning",
-    "max_completion_tokens",
-    "max_tokens",
-    "reasoning",
-    "reasoning_effort",
-    "response_format",
-    "seed",
-    "structured_outputs",
-    "tool_choice",
-    "tools",
-    "verbosity",
-];
-const CLAUDE_TOOLS: &[&str] = &[
-    "max_tokens",
-    "stop",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-const CLAUDE_REASONING: &[&str] = &[
-    "include_reasoning",
-    "max_tokens",
-    "reasoning",
-    "stop",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-const CLAUDE_STRUCTURED: &[&str] = &[
-    "include_reasoning",
-    "max_tokens",
-    "reasoning",
-    "response_format",
-    "stop",
-    "structured_outputs",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-const GEMINI: &[&str] = &[
-    "include_reasoning",
-    "max_tokens",
-    "reasoning",
-    "response_format",
-    "seed",
-    "stop",
-    "structured_outputs",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_p",
-];
-/// What most hosts of open weights support; also what a model of a script gets.
-pub(crate) const OPEN_STRUCTURED: &[&str] = &[
-    "frequency_penalty",
-    "logit_bias",
-    "max_tokens",
-    "min_p",
-    "presence_penalty",
-    "repetition_penalty",
-    "response_format",
-    "seed",
-    "stop",
-    "structured_outputs",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-/// JSON mode and tools, but no schema.
-const OPEN_JSON: &[&str] = &[
-    "frequency_penalty",
-    "max_tokens",
-    "presence_penalty",
-    "response_format",
-    "seed",
-    "stop",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-/// Neither tools nor JSON.
-const OPEN_BARE: &[&str] = &[
-    "frequency_penalty",
-    "max_tokens",
-    "presence_penalty",
-    "stop",
-    "temperature",
-    "top_k",
-    "top_p",
-];
-const OPEN_REASONING: &[&str] = &[
-    "frequency_penalty",
-    "include_reasoning",
-    "max_tokens",
-    "presence_penalty",
-    "reasoning",
-    "reasoning_effort",
-    "response_format",
-    "seed",
-    "stop",
-    "structured_outputs",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-];
-const EMBEDDING: &[&str] = &[];
 
 /// An endpoint with its model's context; prices in 10⁻¹² dollars a token.
 const fn endpoint(
@@ -265,11 +112,7 @@ const fn endpoint(
 
 /// The same endpoint with a context and a longest answer of its own.
 const fn smaller(row: EndpointRow, context_length: u64, max_completion_tokens: u64) -> EndpointRow {
-    EndpointRow {
-        context_length: Some(context_length),
-        max_completion_tokens: Some(max_completion_tokens),
-        ..row
-    }
+    EndpointRow { context_length: Some(context_length), max_completion_tokens: Some(max_completion_tokens), ..row }
 }
 
 /// A text model that reasons never; the rest is said by struct update.
@@ -303,22 +146,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         moderated: true,
         knowledge_cutoff: Some("2023-10-31"),
         endpoints: &[
-            endpoint(
-                "openai",
-                "",
-                (150_000, 600_000),
-                OPENAI,
-                "unknown",
-                (410, 92),
-            ),
-            endpoint(
-                "azure",
-                "",
-                (150_000, 600_000),
-                OPENAI,
-                "unknown",
-                (620, 118),
-            ),
+            endpoint("openai", "", (150_000, 600_000), OPENAI, "unknown", (410, 92)),
+            endpoint("azure", "", (150_000, 600_000), OPENAI, "unknown", (620, 118)),
         ],
         ..TEXT
     },
@@ -334,22 +163,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         moderated: true,
         knowledge_cutoff: Some("2023-10-31"),
         endpoints: &[
-            endpoint(
-                "openai",
-                "",
-                (2_500_000, 10_000_000),
-                OPENAI,
-                "unknown",
-                (520, 78),
-            ),
-            endpoint(
-                "azure",
-                "",
-                (2_500_000, 10_000_000),
-                OPENAI,
-                "unknown",
-                (700, 96),
-            ),
+            endpoint("openai", "", (2_500_000, 10_000_000), OPENAI, "unknown", (520, 78)),
+            endpoint("azure", "", (2_500_000, 10_000_000), OPENAI, "unknown", (700, 96)),
         ],
         ..TEXT
     },
@@ -366,22 +181,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         knowledge_cutoff: Some("2024-05-31"),
         reasoning: Reasoning::Mandatory,
         endpoints: &[
-            endpoint(
-                "openai",
-                "",
-                (250_000, 2_000_000),
-                OPENAI_REASONING,
-                "unknown",
-                (3_900, 71),
-            ),
-            endpoint(
-                "azure",
-                "",
-                (250_000, 2_000_000),
-                OPENAI_REASONING,
-                "unknown",
-                (4_600, 84),
-            ),
+            endpoint("openai", "", (250_000, 2_000_000), OPENAI_REASONING, "unknown", (3_900, 71)),
+            endpoint("azure", "", (250_000, 2_000_000), OPENAI_REASONING, "unknown", (4_600, 84)),
         ],
         ..TEXT
     },
@@ -397,30 +198,9 @@ pub(crate) const MODELS: &[ModelRow] = &[
         moderated: true,
         knowledge_cutoff: Some("2023-08-31"),
         endpoints: &[
-            endpoint(
-                "anthropic",
-                "",
-                (250_000, 1_250_000),
-                CLAUDE_TOOLS,
-                "unknown",
-                (560, 121),
-            ),
-            endpoint(
-                "amazon-bedrock",
-                "",
-                (250_000, 1_250_000),
-                CLAUDE_TOOLS,
-                "unknown",
-                (720, 97),
-            ),
-            endpoint(
-                "google-vertex",
-                "",
-                (250_000, 1_250_000),
-                CLAUDE_TOOLS,
-                "unknown",
-                (690, 103),
-            ),
+            endpoint("anthropic", "", (250_000, 1_250_000), CLAUDE_TOOLS, "unknown", (560, 121)),
+            endpoint("amazon-bedrock", "", (250_000, 1_250_000), CLAUDE_TOOLS, "unknown", (720, 97)),
+            endpoint("google-vertex", "", (250_000, 1_250_000), CLAUDE_TOOLS, "unknown", (690, 103)),
         ],
         ..TEXT
     },
@@ -437,30 +217,9 @@ pub(crate) const MODELS: &[ModelRow] = &[
         knowledge_cutoff: Some("2025-01-31"),
         reasoning: Reasoning::Optional,
         endpoints: &[
-            endpoint(
-                "anthropic",
-                "",
-                (3_000_000, 15_000_000),
-                CLAUDE_REASONING,
-                "unknown",
-                (1_350, 61),
-            ),
-            endpoint(
-                "amazon-bedrock",
-                "",
-                (3_000_000, 15_000_000),
-                CLAUDE_REASONING,
-                "unknown",
-                (1_900, 48),
-            ),
-            endpoint(
-                "google-vertex",
-                "global",
-                (3_000_000, 15_000_000),
-                CLAUDE_REASONING,
-                "unknown",
-                (1_500, 66),
-            ),
+            endpoint("anthropic", "", (3_000_000, 15_000_000), CLAUDE_REASONING, "unknown", (1_350, 61)),
+            endpoint("amazon-bedrock", "", (3_000_000, 15_000_000), CLAUDE_REASONING, "unknown", (1_900, 48)),
+            endpoint("google-vertex", "global", (3_000_000, 15_000_000), CLAUDE_REASONING, "unknown", (1_500, 66)),
         ],
         ..TEXT
     },
@@ -477,22 +236,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         knowledge_cutoff: Some("2025-02-28"),
         reasoning: Reasoning::Optional,
         endpoints: &[
-            endpoint(
-                "anthropic",
-                "",
-                (1_000_000, 5_000_000),
-                CLAUDE_STRUCTURED,
-                "unknown",
-                (640, 128),
-            ),
-            endpoint(
-                "amazon-bedrock",
-                "",
-                (1_000_000, 5_000_000),
-                CLAUDE_REASONING,
-                "unknown",
-                (810, 112),
-            ),
+            endpoint("anthropic", "", (1_000_000, 5_000_000), CLAUDE_STRUCTURED, "unknown", (640, 128)),
+            endpoint("amazon-bedrock", "", (1_000_000, 5_000_000), CLAUDE_REASONING, "unknown", (810, 112)),
         ],
         ..TEXT
     },
@@ -508,22 +253,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         knowledge_cutoff: Some("2025-01-31"),
         reasoning: Reasoning::Optional,
         endpoints: &[
-            endpoint(
-                "google-ai-studio",
-                "",
-                (300_000, 2_500_000),
-                GEMINI,
-                "unknown",
-                (480, 142),
-            ),
-            endpoint(
-                "google-vertex",
-                "global",
-                (300_000, 2_500_000),
-                GEMINI,
-                "unknown",
-                (530, 136),
-            ),
+            endpoint("google-ai-studio", "", (300_000, 2_500_000), GEMINI, "unknown", (480, 142)),
+            endpoint("google-vertex", "global", (300_000, 2_500_000), GEMINI, "unknown", (530, 136)),
         ],
         ..TEXT
     },
@@ -538,58 +269,11 @@ pub(crate) const MODELS: &[ModelRow] = &[
         instruct: Some("llama3"),
         knowledge_cutoff: Some("2023-12-31"),
         endpoints: &[
-            endpoint(
-                "deepinfra",
-                "turbo",
-                (100_000, 320_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (420, 41),
-            ),
-            smaller(
-                endpoint(
-                    "novita",
-                    "bf16",
-                    (135_000, 400_000),
-                    OPEN_JSON,
-                    "bf16",
-                    (980, 33),
-                ),
-                131_072,
-                8_192,
-            ),
-            smaller(
-                endpoint(
-                    "groq",
-                    "",
-                    (590_000, 790_000),
-                    OPEN_JSON,
-                    "unknown",
-                    (190, 276),
-                ),
-                131_072,
-                32_768,
-            ),
-            endpoint(
-                "together",
-                "",
-                (880_000, 880_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (560, 88),
-            ),
-            smaller(
-                endpoint(
-                    "chutes",
-                    "",
-                    (90_000, 300_000),
-                    OPEN_BARE,
-                    "fp8",
-                    (1_400, 27),
-                ),
-                32_768,
-                8_192,
-            ),
+            endpoint("deepinfra", "turbo", (100_000, 320_000), OPEN_STRUCTURED, "fp8", (420, 41)),
+            smaller(endpoint("novita", "bf16", (135_000, 400_000), OPEN_JSON, "bf16", (980, 33)), 131_072, 8_192),
+            smaller(endpoint("groq", "", (590_000, 790_000), OPEN_JSON, "unknown", (190, 276)), 131_072, 32_768),
+            endpoint("together", "", (880_000, 880_000), OPEN_STRUCTURED, "fp8", (560, 88)),
+            smaller(endpoint("chutes", "", (90_000, 300_000), OPEN_BARE, "fp8", (1_400, 27)), 32_768, 8_192),
         ],
         ..TEXT
     },
@@ -603,14 +287,7 @@ pub(crate) const MODELS: &[ModelRow] = &[
         tokenizer: "Llama3",
         instruct: Some("llama3"),
         knowledge_cutoff: Some("2023-12-31"),
-        endpoints: &[endpoint(
-            "venice",
-            "fp8",
-            (0, 0),
-            OPEN_JSON,
-            "fp8",
-            (2_100, 24),
-        )],
+        endpoints: &[endpoint("venice", "fp8", (0, 0), OPEN_JSON, "fp8", (2_100, 24))],
         ..TEXT
     },
     ModelRow {
@@ -623,38 +300,10 @@ pub(crate) const MODELS: &[ModelRow] = &[
         tokenizer: "DeepSeek",
         knowledge_cutoff: Some("2024-07-31"),
         endpoints: &[
-            endpoint(
-                "deepinfra",
-                "fp4",
-                (200_000, 880_000),
-                OPEN_STRUCTURED,
-                "fp4",
-                (710, 29),
-            ),
-            endpoint(
-                "novita",
-                "fp8",
-                (270_000, 1_120_000),
-                OPEN_JSON,
-                "fp8",
-                (1_250, 31),
-            ),
-            endpoint(
-                "fireworks",
-                "",
-                (900_000, 900_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (640, 74),
-            ),
-            endpoint(
-                "deepseek",
-                "",
-                (270_000, 1_100_000),
-                OPEN_JSON,
-                "fp8",
-                (1_600, 36),
-            ),
+            endpoint("deepinfra", "fp4", (200_000, 880_000), OPEN_STRUCTURED, "fp4", (710, 29)),
+            endpoint("novita", "fp8", (270_000, 1_120_000), OPEN_JSON, "fp8", (1_250, 31)),
+            endpoint("fireworks", "", (900_000, 900_000), OPEN_STRUCTURED, "fp8", (640, 74)),
+            endpoint("deepseek", "", (270_000, 1_100_000), OPEN_JSON, "fp8", (1_600, 36)),
         ],
         ..TEXT
     },
@@ -669,22 +318,8 @@ pub(crate) const MODELS: &[ModelRow] = &[
         instruct: Some("deepseek-r1"),
         reasoning: Reasoning::Mandatory,
         endpoints: &[
-            endpoint(
-                "deepinfra",
-                "fp4",
-                (500_000, 2_150_000),
-                OPEN_REASONING,
-                "fp4",
-                (1_200, 38),
-            ),
-            endpoint(
-                "novita",
-                "fp8",
-                (700_000, 2_500_000),
-                OPEN_REASONING,
-                "fp8",
-                (1_900, 35),
-            ),
+            endpoint("deepinfra", "fp4", (500_000, 2_150_000), OPEN_REASONING, "fp4", (1_200, 38)),
+            endpoint("novita", "fp8", (700_000, 2_500_000), OPEN_REASONING, "fp8", (1_900, 35)),
         ],
         ..TEXT
     },
@@ -699,30 +334,9 @@ pub(crate) const MODELS: &[ModelRow] = &[
         tokenizer: "Mistral",
         knowledge_cutoff: Some("2023-10-31"),
         endpoints: &[
-            endpoint(
-                "mistral",
-                "",
-                (100_000, 300_000),
-                OPEN_STRUCTURED,
-                "unknown",
-                (380, 96),
-            ),
-            endpoint(
-                "deepinfra",
-                "fp8",
-                (75_000, 200_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (450, 62),
-            ),
-            endpoint(
-                "parasail",
-                "bf16",
-                (90_000, 250_000),
-                OPEN_JSON,
-                "bf16",
-                (870, 51),
-            ),
+            endpoint("mistral", "", (100_000, 300_000), OPEN_STRUCTURED, "unknown", (380, 96)),
+            endpoint("deepinfra", "fp8", (75_000, 200_000), OPEN_STRUCTURED, "fp8", (450, 62)),
+            endpoint("parasail", "bf16", (90_000, 250_000), OPEN_JSON, "bf16", (870, 51)),
         ],
         ..TEXT
     },
@@ -735,30 +349,9 @@ pub(crate) const MODELS: &[ModelRow] = &[
         max_completion_tokens: Some(16_384),
         tokenizer: "Qwen3",
         endpoints: &[
-            endpoint(
-                "deepinfra",
-                "fp8",
-                (71_000, 100_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (780, 34),
-            ),
-            endpoint(
-                "together",
-                "fp8",
-                (200_000, 600_000),
-                OPEN_STRUCTURED,
-                "fp8",
-                (520, 47),
-            ),
-            endpoint(
-                "chutes",
-                "bf16",
-                (80_000, 550_000),
-                OPEN_JSON,
-                "bf16",
-                (1_700, 22),
-            ),
+            endpoint("deepinfra", "fp8", (71_000, 100_000), OPEN_STRUCTURED, "fp8", (780, 34)),
+            endpoint("together", "fp8", (200_000, 600_000), OPEN_STRUCTURED, "fp8", (520, 47)),
+            endpoint("chutes", "bf16", (80_000, 550_000), OPEN_JSON, "bf16", (1_700, 22)),
         ],
         ..TEXT
     },
@@ -772,30 +365,9 @@ pub(crate) const MODELS: &[ModelRow] = &[
         tokenizer: "GPT",
         reasoning: Reasoning::Mandatory,
         endpoints: &[
-            endpoint(
-                "groq",
-                "",
-                (150_000, 600_000),
-                OPEN_REASONING,
-                "unknown",
-                (210, 480),
-            ),
-            endpoint(
-                "deepinfra",
-                "fp4",
-                (50_000, 240_000),
-                OPEN_REASONING,
-                "fp4",
-                (540, 66),
-            ),
-            endpoint(
-                "novita",
-                "fp4",
-                (50_000, 250_000),
-                OPEN_JSON,
-                "fp4",
-                (1_100, 58),
-            ),
+            endpoint("groq", "", (150_000, 600_000), OPEN_REASONING, "unknown", (210, 480)),
+            endpoint("deepinfra", "fp4", (50_000, 240_000), OPEN_REASONING, "fp4", (540, 66)),
+            endpoint("novita", "fp4", (50_000, 250_000), OPEN_JSON, "fp4", (1_100, 58)),
         ],
         ..TEXT
     },

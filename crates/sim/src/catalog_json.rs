@@ -13,43 +13,23 @@ const DEFAULT_PAGE: usize = 500;
 
 /// `GET /models` and `GET /models/user`.
 pub(crate) fn models(catalog: &Catalog, query: &Query<'_>) -> SimReply {
-    let mut found: Vec<&Model> = catalog
-        .models
-        .iter()
-        .filter(|model| wanted(model, query))
-        .collect();
+    let mut found: Vec<&Model> = catalog.models.iter().filter(|model| wanted(model, query)).collect();
     match query.get("sort").as_deref() {
         Some("newest") => found.sort_by_key(|model| std::cmp::Reverse(model.created)),
         Some("pricing-low-to-high") => found.sort_by_key(|model| cheapest_prompt(model)),
-        Some("pricing-high-to-low") => {
-            found.sort_by_key(|model| std::cmp::Reverse(cheapest_prompt(model)))
-        }
-        Some("context-high-to-low") => {
-            found.sort_by_key(|model| std::cmp::Reverse(model.context_length))
-        }
+        Some("pricing-high-to-low") => found.sort_by_key(|model| std::cmp::Reverse(cheapest_prompt(model))),
+        Some("context-high-to-low") => found.sort_by_key(|model| std::cmp::Reverse(model.context_length)),
         _ => {}
     }
     let total = found.len();
     let (offset, limit) = (query.number("offset"), query.number("limit"));
     if limit.is_some_and(|limit| !(1..=1000).contains(&limit)) {
-        return wire_error::plain(
-            400,
-            "limit: Invalid input: expected a number from 1 to 1000",
-        );
+        return wire_error::plain(400, "limit: Invalid input: expected a number from 1 to 1000");
     }
     let paged = offset.is_some() || limit.is_some();
     let offset = offset.unwrap_or(0);
-    let limit = if paged {
-        limit.unwrap_or(DEFAULT_PAGE)
-    } else {
-        total.max(1)
-    };
-    let data: Vec<Value> = found
-        .iter()
-        .skip(offset)
-        .take(limit)
-        .map(|model| model_json(model))
-        .collect();
+    let limit = if paged { limit.unwrap_or(DEFAULT_PAGE) } else { total.max(1) };
+    let data: Vec<Value> = found.iter().skip(offset).take(limit).map(|model| model_json(model)).collect();
     let next = offset.saturating_add(limit);
     let next = (next < total).then(|| format!("/api/v1/models?offset={next}&limit={limit}"));
     let body = json!({ "data": data, "total_count": total, "links": { "next": next } });
@@ -58,22 +38,13 @@ pub(crate) fn models(catalog: &Catalog, query: &Query<'_>) -> SimReply {
 
 /// `GET /embeddings/models`.
 pub(crate) fn embedding_models(catalog: &Catalog) -> SimReply {
-    let data: Vec<Value> = catalog
-        .models
-        .iter()
-        .filter(|model| model.embeds)
-        .map(model_json)
-        .collect();
+    let data: Vec<Value> = catalog.models.iter().filter(|model| model.embeds).map(model_json).collect();
     SimReply::json(200, &json!({ "data": data }))
 }
 
 /// `GET /models/count`.
 pub(crate) fn count(catalog: &Catalog, query: &Query<'_>) -> SimReply {
-    let count = catalog
-        .models
-        .iter()
-        .filter(|model| wanted(model, query))
-        .count();
+    let count = catalog.models.iter().filter(|model| wanted(model, query)).count();
     SimReply::json(200, &json!({ "data": { "count": count } }))
 }
 
@@ -91,11 +62,7 @@ pub(crate) fn endpoints(catalog: &Catalog, id: &str, with_key: bool) -> SimReply
         return wire_error::plain(404, "Model not found");
     };
     let model = found.model;
-    let endpoints: Vec<Value> = model
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint_json(model, endpoint, with_key))
-        .collect();
+    let endpoints: Vec<Value> = model.endpoints.iter().map(|endpoint| endpoint_json(model, endpoint, with_key)).collect();
     let data = json!({
         "id": model.id,
         "name": model.name,
@@ -109,12 +76,7 @@ pub(crate) fn endpoints(catalog: &Catalog, id: &str, with_key: bool) -> SimReply
 
 /// `GET /endpoints/zdr`.
 pub(crate) fn zero_retention_endpoints(catalog: &Catalog) -> SimReply {
-    let listed = catalog.models.iter().flat_map(|model| {
-        model
-            .endpoints
-            .iter()
-            .map(move |endpoint| (model, endpoint))
-    });
+    let listed = catalog.models.iter().flat_map(|model| model.endpoints.iter().map(move |endpoint| (model, endpoint)));
     let data: Vec<Value> = listed
         .filter(|(_, endpoint)| endpoint.zero_data_retention)
         .map(|(model, endpoint)| endpoint_json(model, endpoint, false))
@@ -142,79 +104,51 @@ pub(crate) fn providers() -> SimReply {
 }
 
 fn wanted(model: &Model, query: &Query<'_>) -> bool {
-    let output = query
-        .get("output_modalities")
-        .unwrap_or_else(|| "text".to_owned());
+    let output = query.get("output_modalities").unwrap_or_else(|| "text".to_owned());
     let kind = if model.embeds { "embeddings" } else { "text" };
     if output != "all" && !output.split(',').any(|name| name == kind) {
         return false;
     }
     if let Some(names) = query.get("supported_parameters")
-        && !names
-            .split(',')
-            .all(|name| model.parameters().contains(&name))
+        && !names.split(',').all(|name| model.parameters().contains(&name))
     {
         return false;
     }
     if let Some(names) = query.get("input_modalities")
-        && !names
-            .split(',')
-            .all(|name| name == "text" || (name == "image" && model.takes_images))
+        && !names.split(',').all(|name| name == "text" || (name == "image" && model.takes_images))
     {
         return false;
     }
     if let Some(words) = query.get("q") {
         let words = words.to_lowercase();
-        if !model.id.to_lowercase().contains(&words) && !model.name.to_lowercase().contains(&words)
-        {
+        if !model.id.to_lowercase().contains(&words) && !model.name.to_lowercase().contains(&words) {
             return false;
         }
     }
     if let Some(authors) = query.get("model_authors")
-        && !authors
-            .split(',')
-            .any(|author| model.id.split('/').next() == Some(author))
+        && !authors.split(',').any(|author| model.id.split('/').next() == Some(author))
     {
         return false;
     }
     if let Some(providers) = query.get("providers")
-        && !providers
-            .split(',')
-            .any(|slug| model.endpoints.iter().any(|endpoint| endpoint.slug == slug))
+        && !providers.split(',').any(|slug| model.endpoints.iter().any(|endpoint| endpoint.slug == slug))
     {
         return false;
     }
-    if query.get("zdr").as_deref() == Some("true")
-        && !model
-            .endpoints
-            .iter()
-            .any(|endpoint| endpoint.zero_data_retention)
-    {
+    if query.get("zdr").as_deref() == Some("true") && !model.endpoints.iter().any(|endpoint| endpoint.zero_data_retention) {
         return false;
     }
-    if query
-        .number("context")
-        .is_some_and(|least| (model.context_length as usize) < least)
-    {
+    if query.number("context").is_some_and(|least| (model.context_length as usize) < least) {
         return false;
     }
     let within = |name: &str, price: PicoDollars, most: bool| {
         let bound = query.get(name).and_then(|text| PicoDollars::parse(&text));
         bound.is_none_or(|bound| {
             let million = price.times(1_000_000);
-            if most {
-                million <= bound
-            } else {
-                million >= bound
-            }
+            if most { million <= bound } else { million >= bound }
         })
     };
-    let completion = model
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.completion_price)
-        .min()
-        .unwrap_or_default();
+    let completion = model.endpoints.iter().map(|endpoint| endpoint.completion_price).min().unwrap_or_default();
     within("max_price", cheapest_prompt(model), true)
         && within("min_price", cheapest_prompt(model), false)
         && within("max_output_price", completion, true)
@@ -222,12 +156,7 @@ fn wanted(model: &Model, query: &Query<'_>) -> bool {
 }
 
 fn cheapest_prompt(model: &Model) -> PicoDollars {
-    model
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.prompt_price)
-        .min()
-        .unwrap_or_default()
+    model.endpoints.iter().map(|endpoint| endpoint.prompt_price).min().unwrap_or_default()
 }
 
 fn description(model: &Model) -> String {
@@ -235,11 +164,7 @@ fn description(model: &Model) -> String {
 }
 
 fn architecture(model: &Model) -> Value {
-    let inputs: &[&str] = if model.takes_images {
-        &["text", "image"]
-    } else {
-        &["text"]
-    };
+    let inputs: &[&str] = if model.takes_images { &["text", "image"] } else { &["text"] };
     let output = if model.embeds { "embeddings" } else { "text" };
     json!({
         "modality": format!("{}->{output}", inputs.join("+")),
@@ -281,9 +206,7 @@ fn model_json(model: &Model) -> Value {
         "expiration_date": null,
         "links": { "details": format!("/api/v1/models/{}/endpoints", model.id) },
     });
-    if let (Reasoning::Optional | Reasoning::Mandatory, Some(fields)) =
-        (model.reasoning, listed.as_object_mut())
-    {
+    if let (Reasoning::Optional | Reasoning::Mandatory, Some(fields)) = (model.reasoning, listed.as_object_mut()) {
         let mandatory = model.reasoning == Reasoning::Mandatory;
         fields.insert(
             "reasoning".to_owned(),
@@ -302,9 +225,7 @@ fn model_json(model: &Model) -> Value {
 fn endpoint_json(model: &Model, endpoint: &Endpoint, with_key: bool) -> Value {
     let (latency, speed) = (endpoint.latency_ms, endpoint.tokens_per_second);
     let latency = with_key.then(|| json!({ "p50": latency, "p75": latency * 3 / 2, "p90": latency * 2, "p99": latency * 5 }));
-    let speed = with_key.then(
-        || json!({ "p50": speed, "p75": speed * 4 / 5, "p90": speed * 3 / 5, "p99": speed / 4 }),
-    );
+    let speed = with_key.then(|| json!({ "p50": speed, "p75": speed * 4 / 5, "p90": speed * 3 / 5, "p99": speed / 4 }));
     let tools = endpoint.supports("tools");
     json!({
         "name": format!("{} | {}", endpoint.provider, model.permaslug),

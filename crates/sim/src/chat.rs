@@ -51,13 +51,7 @@ enum Tried {
 }
 
 /// Answers a chat request.
-pub(crate) fn chat(
-    world: &World,
-    http: &SimRequest,
-    caller: Caller<'_>,
-    asked: Asked<'_>,
-    body_hash: u64,
-) -> SimReply {
+pub(crate) fn chat(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
     if let Err(reply) = world.account.take_request(caller, asked.now) {
         return *reply;
     }
@@ -73,28 +67,15 @@ pub(crate) fn chat(
         }
     }
     if models.is_empty() {
-        models.extend(
-            world
-                .catalog
-                .models
-                .first()
-                .and_then(|model| world.catalog.find(&model.id)),
-        );
+        models.extend(world.catalog.models.first().and_then(|model| world.catalog.find(&model.id)));
     }
-    let schema_characters = if let Shape::Schema { schema, .. } = &request.shape {
-        schema.len() as u64
-    } else {
-        0
-    };
+    let schema_characters = if let Shape::Schema { schema, .. } = &request.shape { schema.len() as u64 } else { 0 };
     let need = Need {
         text_tokens: request.text_characters.div_ceil(4) + 3 * request.message_count,
         tool_tokens: (request.tool_characters + schema_characters).div_ceil(4),
         max_tokens: request.max_tokens,
     };
-    let mut trial = world.plan.trial(Asked {
-        stream: request.stream,
-        ..asked
-    });
+    let mut trial = world.plan.trial(Asked { stream: request.stream, ..asked });
     let mut call = Call {
         world,
         http,
@@ -129,15 +110,11 @@ impl<'a> Call<'a> {
             Ok(endpoints) => endpoints,
             Err(reply) => return self.fail(found, "openrouter", *reply),
         };
-        let mut last =
-            wire_error::plain(404, &format!("No endpoints found for {}.", found.model.id));
+        let mut last = wire_error::plain(404, &format!("No endpoints found for {}.", found.model.id));
         for endpoint in endpoints {
             let answerer = answerer(found, endpoint);
             let verdict = trial.verdict(answerer);
-            if let Some(tried) = verdict
-                .as_ref()
-                .and_then(|verdict| self.judged(found, answerer, verdict))
-            {
+            if let Some(tried) = verdict.as_ref().and_then(|verdict| self.judged(found, answerer, verdict)) {
                 match tried {
                     (Reach::Endpoint, Tried::Failed(reply)) => last = reply,
                     (_, tried) => return tried,
@@ -159,20 +136,13 @@ impl<'a> Call<'a> {
 
     /// Notes a failure.
     fn fail(&mut self, found: Found<'_>, slug: &str, reply: SimReply) -> Tried {
-        self.previous
-            .push(json!({ "provider": slug, "code": error_code(&reply), "status": reply.status }));
-        self.attempts
-            .push(json!({ "provider": slug, "model": found.model.id, "status": reply.status }));
+        self.previous.push(json!({ "provider": slug, "code": error_code(&reply), "status": reply.status }));
+        self.attempts.push(json!({ "provider": slug, "model": found.model.id, "status": reply.status }));
         Tried::Failed(reply)
     }
 
     /// What a verdict means when it is not an answer.
-    fn judged(
-        &mut self,
-        found: Found<'a>,
-        answerer: Answerer<'a>,
-        verdict: &Verdict<'_>,
-    ) -> Option<(Reach, Tried)> {
+    fn judged(&mut self, found: Found<'a>, answerer: Answerer<'a>, verdict: &Verdict<'_>) -> Option<(Reach, Tried)> {
         let (reply, falls_back) = match verdict.act {
             Act::Answer | Act::Content(_) => return None,
             Act::Fault(kind) => {
@@ -185,11 +155,7 @@ impl<'a> Call<'a> {
                     now: self.now,
                 };
                 // a stream that stalls is a hang to whoever asked for no stream
-                let kind = if kind == FaultKind::StalledStream && !self.request.stream {
-                    FaultKind::Hang
-                } else {
-                    kind
-                };
+                let kind = if kind == FaultKind::StalledStream && !self.request.stream { FaultKind::Hang } else { kind };
                 let reply = fault_reply::reply(kind, &hit)?;
                 self.world.counters.fault(kind);
                 (reply, kind.falls_back())
@@ -206,18 +172,9 @@ impl<'a> Call<'a> {
     /// Why this endpoint does not answer although nobody scripted it.
     fn refused_by(&self, found: Found<'_>, endpoint: &Endpoint) -> Option<SimReply> {
         if let Err(wait_s) = self.world.account.take_upstream(&found.model.id, self.now) {
-            return Some(wire_error::upstream_rate_limited(
-                &found.model.id,
-                &endpoint.provider,
-                wait_s,
-            ));
+            return Some(wire_error::upstream_rate_limited(&found.model.id, &endpoint.provider, wait_s));
         }
-        let Shape::Schema {
-            schema,
-            strict: true,
-            ..
-        } = &self.request.shape
-        else {
+        let Shape::Schema { schema, strict: true, .. } = &self.request.shape else {
             return None;
         };
         if !self.world.config.strict_schemas || !endpoint.supports("structured_outputs") {
@@ -225,35 +182,20 @@ impl<'a> Call<'a> {
         }
         let schema = self.world.schemas.read(schema)?;
         let why = strict_schema::refusal(&schema, endpoint.schema_dialect)?;
-        Some(fault_reply::schema_refused(
-            &endpoint.provider,
-            Some(self.request),
-            &why,
-        ))
+        Some(fault_reply::schema_refused(&endpoint.provider, Some(self.request), &why))
     }
 
     fn latency(&self) -> Duration {
-        self.world
-            .config
-            .latency_ms
-            .pick(mix(self.world.config.seed ^ mix(self.number)))
+        self.world.config.latency_ms.pick(mix(self.world.config.seed ^ mix(self.number)))
     }
 
     /// The endpoint answers.
-    fn serve(
-        &mut self,
-        found: Found<'_>,
-        endpoint: &Endpoint,
-        verdict: Option<Verdict<'_>>,
-    ) -> SimReply {
+    fn serve(&mut self, found: Found<'_>, endpoint: &Endpoint, verdict: Option<Verdict<'_>>) -> SimReply {
         let longest = endpoint.max_completion_tokens.unwrap_or(LONGEST_ANSWER);
         let max_tokens = self.request.max_tokens.unwrap_or(longest);
         let prompt_tokens = self.need.text_tokens + self.need.tool_tokens;
-        let estimate = Estimate {
-            prompt: endpoint.prompt_price.times(prompt_tokens),
-            completion_price: endpoint.completion_price,
-            max_tokens,
-        };
+        let estimate =
+            Estimate { prompt: endpoint.prompt_price.times(prompt_tokens), completion_price: endpoint.completion_price, max_tokens };
         let costs = endpoint.prompt_price.0 + endpoint.completion_price.0 > 0;
         if costs && let Err(reply) = self.world.account.afford(self.caller, estimate, self.now) {
             return *reply;
@@ -279,11 +221,7 @@ impl<'a> Call<'a> {
         // nothing is charged for an answer that is empty or an error
         let charged = answer.completion_tokens > 0 && answer.finish != "error";
         let price = |amount| {
-            if charged {
-                amount
-            } else {
-                crate::PicoDollars::default()
-            }
+            if charged { amount } else { crate::PicoDollars::default() }
         };
         let usage = Usage {
             prompt_tokens,
@@ -294,9 +232,7 @@ impl<'a> Call<'a> {
         };
         let delay = match fault {
             Some(FaultKind::Slow) => Duration::from_millis(self.world.config.slow_ms),
-            _ => verdict
-                .and_then(|verdict| verdict.latency)
-                .unwrap_or_else(|| self.latency()),
+            _ => verdict.and_then(|verdict| verdict.latency).unwrap_or_else(|| self.latency()),
         };
         let created = self.world.account.epoch_ms(self.now) / 1_000;
         let model_name = found.model.served_name();
@@ -306,32 +242,21 @@ impl<'a> Call<'a> {
             created,
             model: &model_name,
             provider: &endpoint.provider,
-            fingerprint: (endpoint.slug == "openai")
-                .then(|| format!("fp_{:010x}", mix(found.index as u64) >> 24)),
+            fingerprint: (endpoint.slug == "openai").then(|| format!("fp_{:010x}", mix(found.index as u64) >> 24)),
             usage,
             metadata: self.metadata(found, endpoint),
         };
         let mut reply = if self.request.stream {
             let pieces = stream::render(&served, &answer, self.layout(), fault);
-            let body = if fault == Some(FaultKind::Cut) {
-                SimBody::CutStream(pieces)
-            } else {
-                SimBody::Stream(pieces)
-            };
-            SimReply {
-                body,
-                ..SimReply::json_bytes(200, Vec::new())
-            }
-            .with_header("content-type", "text/event-stream")
-            .with_header("cache-control", "no-cache")
+            let body = if fault == Some(FaultKind::Cut) { SimBody::CutStream(pieces) } else { SimBody::Stream(pieces) };
+            SimReply { body, ..SimReply::json_bytes(200, Vec::new()) }
+                .with_header("content-type", "text/event-stream")
+                .with_header("cache-control", "no-cache")
         } else {
             let mut bytes = completion_json::render(&served, &answer);
             if fault == Some(FaultKind::Cut) {
                 bytes.truncate(bytes.len() / 2);
-                SimReply {
-                    body: SimBody::CutAfter(bytes),
-                    ..SimReply::json_bytes(200, Vec::new())
-                }
+                SimReply { body: SimBody::CutAfter(bytes), ..SimReply::json_bytes(200, Vec::new()) }
             } else {
                 SimReply::json_bytes(200, bytes)
             }
@@ -339,19 +264,13 @@ impl<'a> Call<'a> {
         if fault == Some(FaultKind::WrongContentType) {
             reply = reply.with_header("content-type", "text/plain; charset=utf-8");
         }
-        reply
-            .headers
-            .push(("x-generation-id".to_owned(), served.id.clone()));
+        reply.headers.push(("x-generation-id".to_owned(), served.id.clone()));
         let reply = reply.after(delay);
 
         let end = self.now + reply.duration().unwrap_or(delay);
-        self.world
-            .account
-            .settle(self.caller, usage.cost(), Some((estimate, end)));
+        self.world.account.settle(self.caller, usage.cost(), Some((estimate, end)));
         let tokens = (prompt_tokens, answer.completion_tokens);
-        self.world
-            .counters
-            .answer(found.index, &endpoint.provider, tokens, usage.cost());
+        self.world.counters.answer(found.index, &endpoint.provider, tokens, usage.cost());
         self.world.generations.add(Record {
             id: served.id,
             ready_at: end + Duration::from_millis(self.world.config.generation_delay_ms),
@@ -388,19 +307,12 @@ impl<'a> Call<'a> {
             },
             settled => settled,
         };
-        Layout {
-            usage,
-            gap: Duration::from_millis(config.gap_ms),
-            leading_comments: config.leading_comments,
-        }
+        Layout { usage, gap: Duration::from_millis(config.gap_ms), leading_comments: config.leading_comments }
     }
 
     /// `openrouter_metadata`, for those who asked for it.
     fn metadata(&self, found: Found<'_>, endpoint: &Endpoint) -> Option<Value> {
-        let wish = self
-            .http
-            .header("x-openrouter-metadata")
-            .or_else(|| self.http.header("x-openrouter-experimental-metadata"))?;
+        let wish = self.http.header("x-openrouter-metadata").or_else(|| self.http.header("x-openrouter-experimental-metadata"))?;
         if wish != "enabled" {
             return None;
         }
@@ -412,11 +324,7 @@ impl<'a> Call<'a> {
             .collect();
         let mut attempts = self.attempts.clone();
         attempts.push(json!({ "provider": endpoint.slug, "model": found.model.id, "status": 200 }));
-        let requested = self
-            .request
-            .wanted
-            .first()
-            .map_or(found.model.id.as_str(), String::as_str);
+        let requested = self.request.wanted.first().map_or(found.model.id.as_str(), String::as_str);
         Some(json!({
             "requested": requested,
             "strategy": if attempts.len() > 1 { "fallback" } else { "direct" },
@@ -431,36 +339,25 @@ impl<'a> Call<'a> {
 }
 
 fn answerer<'a>(found: Found<'a>, endpoint: &'a Endpoint) -> Answerer<'a> {
-    Answerer {
-        model: &found.model.id,
-        provider: &endpoint.provider,
-        slug: &endpoint.slug,
-    }
+    Answerer { model: &found.model.id, provider: &endpoint.provider, slug: &endpoint.slug }
 }
 
 /// The short name of an error, for `previous_errors`.
 fn error_code(reply: &SimReply) -> String {
     let body: Value = serde_json::from_slice(&reply.body_bytes()).unwrap_or_default();
-    let named = [
-        "/error/availability/code",
-        "/error/metadata/error_type",
-        "/error/error_type",
-    ]
-    .iter()
-    .find_map(|path| body.pointer(path)?.as_str());
+    let named = ["/error/availability/code", "/error/metadata/error_type", "/error/error_type"]
+        .iter()
+        .find_map(|path| body.pointer(path)?.as_str());
     named.unwrap_or("provider_error").to_owned()
 }
 
 /// A reply as a script wrote it.
 pub(crate) fn fixed_reply(fixed: &FixedReply) -> SimReply {
     let reply = match &fixed.body {
-        Value::String(text) => SimReply::json_bytes(fixed.status, text.clone().into_bytes())
-            .with_header("content-type", "text/plain"),
+        Value::String(text) => SimReply::json_bytes(fixed.status, text.clone().into_bytes()).with_header("content-type", "text/plain"),
         value => SimReply::json(fixed.status, value),
     };
-    fixed.headers.iter().fold(reply, |reply, (name, value)| {
-        reply.with_header(&name.to_lowercase(), value.clone())
-    })
+    fixed.headers.iter().fold(reply, |reply, (name, value)| reply.with_header(&name.to_lowercase(), value.clone()))
 }
 
 /// `gen-<unix seconds>-<20 letters and digits>`.

@@ -216,16 +216,11 @@ impl<'a> ChatRequest<'a> {
     /// Reads and checks a body; the error is the message of a 400.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let body: Body<'a> = serde_json::from_slice(bytes).map_err(|error| complaint(&error))?;
-        let messages = body
-            .messages
-            .ok_or("messages: Invalid input: expected array, received undefined")?;
+        let messages = body.messages.ok_or("messages: Invalid input: expected array, received undefined")?;
         if messages.is_empty() {
             return Err("messages: Too small: expected array to have >=1 items".to_owned());
         }
-        if body
-            .temperature
-            .is_some_and(|value| !(0.0..=2.0).contains(&value))
-        {
+        if body.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
             return Err("temperature: Invalid input: expected a number from 0 to 2".to_owned());
         }
         let max_tokens = body.max_tokens.or(body.max_completion_tokens);
@@ -234,11 +229,7 @@ impl<'a> ChatRequest<'a> {
         }
         let reasoning = reasoning_wish(body.reasoning.as_ref(), body.reasoning_effort.as_deref())?;
         let preferences = body.provider.unwrap_or_default();
-        let parameters = if preferences.require_parameters == Some(true) {
-            parameters_of(bytes)
-        } else {
-            Vec::new()
-        };
+        let parameters = if preferences.require_parameters == Some(true) { parameters_of(bytes) } else { Vec::new() };
 
         let mut wanted: Vec<String> = body.model.map(Cow::into_owned).into_iter().collect();
         for model in body.models.unwrap_or_default() {
@@ -251,15 +242,9 @@ impl<'a> ChatRequest<'a> {
             .unwrap_or_default()
             .into_iter()
             .filter_map(|entry| entry.function)
-            .map(|function| Tool {
-                name: function.name,
-                parameters: function.parameters.map(RawValue::get),
-            })
+            .map(|function| Tool { name: function.name, parameters: function.parameters.map(RawValue::get) })
             .collect();
-        let tool_characters = tools
-            .iter()
-            .map(|tool| tool.name.len() + tool.parameters.map_or(0, str::len))
-            .sum::<usize>() as u64;
+        let tool_characters = tools.iter().map(|tool| tool.name.len() + tool.parameters.map_or(0, str::len)).sum::<usize>() as u64;
         let tool_use = tool_use(body.tool_choice.as_ref(), &tools)?;
         let shape = shape_of(body.response_format)?;
         let talk = Talk::read(&messages)?;
@@ -273,14 +258,8 @@ impl<'a> ChatRequest<'a> {
             preferences,
             reasoning,
             hide_reasoning: body.reasoning.as_ref().and_then(|field| field.exclude) == Some(true),
-            heals: body
-                .plugins
-                .unwrap_or_default()
-                .iter()
-                .any(|plugin| plugin.id == "response-healing" && plugin.enabled != Some(false)),
-            after_tool_result: messages
-                .last()
-                .is_some_and(|message| message.role == "tool"),
+            heals: body.plugins.unwrap_or_default().iter().any(|plugin| plugin.id == "response-healing" && plugin.enabled != Some(false)),
+            after_tool_result: messages.last().is_some_and(|message| message.role == "tool"),
             has_images: talk.has_images,
             text_characters: talk.characters,
             texts: talk.texts,
@@ -293,9 +272,7 @@ impl<'a> ChatRequest<'a> {
 
     /// The text of the last message of a user.
     pub(crate) fn last_user_text(&self) -> &str {
-        self.last_user
-            .and_then(|index| self.texts.get(index))
-            .map_or("", Cow::as_ref)
+        self.last_user.and_then(|index| self.texts.get(index)).map_or("", Cow::as_ref)
     }
 
     /// The text of every message.
@@ -305,17 +282,10 @@ impl<'a> ChatRequest<'a> {
 }
 
 fn complaint(error: &serde_json::Error) -> String {
-    if error.is_data() {
-        format!("Invalid input: {error}")
-    } else {
-        "Invalid JSON in request body".to_owned()
-    }
+    if error.is_data() { format!("Invalid input: {error}") } else { "Invalid JSON in request body".to_owned() }
 }
 
-fn reasoning_wish(
-    field: Option<&ReasoningField>,
-    shorthand: Option<&str>,
-) -> Result<ReasoningWish, String> {
+fn reasoning_wish(field: Option<&ReasoningField>, shorthand: Option<&str>) -> Result<ReasoningWish, String> {
     let effort = field.and_then(|field| field.effort.as_deref());
     if let (Some(long), Some(short)) = (effort, shorthand)
         && long != short
@@ -357,10 +327,7 @@ fn tool_use(choice: Option<&Value>, tools: &[Tool<'_>]) -> Result<ToolUse, Strin
             "none" => Ok(ToolUse::Never),
             "auto" => Ok(ToolUse::Free),
             "required" => Ok(ToolUse::Some),
-            _ => Err(
-                "tool_choice: Invalid option: expected one of \"none\"|\"auto\"|\"required\""
-                    .to_owned(),
-            ),
+            _ => Err("tool_choice: Invalid option: expected one of \"none\"|\"auto\"|\"required\"".to_owned()),
         },
         Some(object) => {
             let name = object.pointer("/function/name").and_then(Value::as_str);
@@ -379,18 +346,10 @@ fn shape_of(format: Option<ResponseFormat<'_>>) -> Result<Shape<'_>, String> {
     match format.kind.as_ref() {
         "json_object" => Ok(Shape::Object),
         "json_schema" => {
-            let described = format
-                .json_schema
-                .ok_or("response_format.json_schema: Required")?;
-            let name = described
-                .name
-                .ok_or("response_format.json_schema.name: Required")?;
+            let described = format.json_schema.ok_or("response_format.json_schema: Required")?;
+            let name = described.name.ok_or("response_format.json_schema.name: Required")?;
             let schema = described.schema.map_or("{}", RawValue::get);
-            Ok(Shape::Schema {
-                name,
-                schema,
-                strict: described.strict == Some(true),
-            })
+            Ok(Shape::Schema { name, schema, strict: described.strict == Some(true) })
         }
         "text" | "grammar" | "python" => Ok(Shape::Text),
         other => Err(format!("response_format.type: Invalid option: `{other}`")),
@@ -399,14 +358,10 @@ fn shape_of(format: Option<ResponseFormat<'_>>) -> Result<Shape<'_>, String> {
 
 /// The names of the body's parameters, nulls left out.
 fn parameters_of(bytes: &[u8]) -> Vec<String> {
-    let Ok(body) = serde_json::from_slice::<std::collections::BTreeMap<String, Value>>(bytes)
-    else {
+    let Ok(body) = serde_json::from_slice::<std::collections::BTreeMap<String, Value>>(bytes) else {
         return Vec::new();
     };
-    let format = body
-        .get("response_format")
-        .and_then(|format| format.get("type"))
-        .and_then(Value::as_str);
+    let format = body.get("response_format").and_then(|format| format.get("type")).and_then(Value::as_str);
     let mut names: Vec<String> = body
         .iter()
         .filter(|(name, value)| !value.is_null() && !NOT_PARAMETERS.contains(&name.as_str()))
@@ -429,25 +384,15 @@ struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     fn read(messages: &[Message<'a>]) -> Result<Self, String> {
-        let mut talk = Self {
-            texts: Vec::with_capacity(messages.len()),
-            last_user: None,
-            characters: 0,
-            has_images: false,
-        };
+        let mut talk = Self { texts: Vec::with_capacity(messages.len()), last_user: None, characters: 0, has_images: false };
         for (index, message) in messages.iter().enumerate() {
-            if !matches!(
-                message.role.as_ref(),
-                "system" | "developer" | "user" | "assistant" | "tool"
-            ) {
+            if !matches!(message.role.as_ref(), "system" | "developer" | "user" | "assistant" | "tool") {
                 return Err(format!("messages.{index}.role: Invalid input"));
             }
             let Some(content) = message.content else {
                 continue;
             };
-            let text = talk
-                .content(content.get())
-                .map_err(|()| format!("messages.{index}.content: Invalid input"))?;
+            let text = talk.content(content.get()).map_err(|()| format!("messages.{index}.content: Invalid input"))?;
             talk.characters += text.chars().count() as u64;
             if message.role == "user" {
                 talk.last_user = Some(talk.texts.len());
@@ -469,18 +414,14 @@ impl<'a> Talk<'a> {
             image_url: Option<&'t RawValue>,
         }
         match raw.as_bytes().first() {
-            Some(b'"') => serde_json::from_str::<Text<'a>>(raw)
-                .map(|text| text.0)
-                .map_err(|_| ()),
+            Some(b'"') => serde_json::from_str::<Text<'a>>(raw).map(|text| text.0).map_err(|_| ()),
             Some(b'[') => {
                 let parts: Vec<Part<'a>> = serde_json::from_str(raw).map_err(|_| ())?;
                 self.has_images |= parts.iter().any(|part| part.image_url.is_some());
                 let texts: Vec<String> = parts.into_iter().filter_map(|part| part.text).collect();
                 Ok(Cow::Owned(texts.join("\n")))
             }
-            Some(b'n') => serde_json::from_str::<IgnoredAny>(raw)
-                .map(|_| Cow::Borrowed(""))
-                .map_err(|_| ()),
+            Some(b'n') => serde_json::from_str::<IgnoredAny>(raw).map(|_| Cow::Borrowed("")).map_err(|_| ()),
             _ => Err(()),
         }
     }
@@ -511,10 +452,7 @@ mod tests {
             "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}},
             "provider":{"require_parameters":true}}"#;
         let request = ChatRequest::read(body).unwrap();
-        assert_eq!(
-            request.parameters,
-            ["response_format", "temperature", "structured_outputs"]
-        );
+        assert_eq!(request.parameters, ["response_format", "temperature", "structured_outputs"]);
     }
 
     #[test]
@@ -523,22 +461,10 @@ mod tests {
             ("{", "Invalid JSON"),
             ("{}", "messages"),
             (r#"{"messages":[]}"#, "Too small"),
-            (
-                r#"{"messages":[{"role":"king","content":"x"}]}"#,
-                "messages.0.role",
-            ),
-            (
-                r#"{"messages":[{"role":"user","content":5}]}"#,
-                "messages.0.content",
-            ),
-            (
-                r#"{"messages":[{"role":"user","content":"x"}],"temperature":9}"#,
-                "temperature",
-            ),
-            (
-                r#"{"messages":[{"role":"user","content":"x"}],"reasoning":{"effort":"some"}}"#,
-                "reasoning.effort",
-            ),
+            (r#"{"messages":[{"role":"king","content":"x"}]}"#, "messages.0.role"),
+            (r#"{"messages":[{"role":"user","content":5}]}"#, "messages.0.content"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"temperature":9}"#, "temperature"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"reasoning":{"effort":"some"}}"#, "reasoning.effort"),
         ] {
             let message = ChatRequest::read(body.as_bytes()).unwrap_err();
             assert!(message.contains(part), "{body} -> {message}");

@@ -79,10 +79,7 @@ impl LatencyRange {
     /// Always the same latency.
     #[must_use]
     pub fn fixed(milliseconds: u64) -> Self {
-        Self {
-            min: milliseconds,
-            max: milliseconds,
-        }
+        Self { min: milliseconds, max: milliseconds }
     }
 
     pub(crate) fn pick(self, choice: u64) -> Duration {
@@ -105,9 +102,9 @@ impl TryFrom<WrittenLatency> for LatencyRange {
         match written {
             WrittenLatency::Fixed(milliseconds) => Ok(Self::fixed(milliseconds)),
             WrittenLatency::Between([min, max]) if min <= max => Ok(Self { min, max }),
-            WrittenLatency::Between([min, max]) => Err(format!(
-                "a latency range goes from the shorter to the longer; [{min}, {max}] does not"
-            )),
+            WrittenLatency::Between([min, max]) => {
+                Err(format!("a latency range goes from the shorter to the longer; [{min}, {max}] does not"))
+            }
         }
     }
 }
@@ -153,11 +150,7 @@ pub struct StreamConfig {
 
 impl Default for StreamConfig {
     fn default() -> Self {
-        Self {
-            usage_layout: UsageLayout::Seeded,
-            gap_ms: 0,
-            leading_comments: 2,
-        }
+        Self { usage_layout: UsageLayout::Seeded, gap_ms: 0, leading_comments: 2 }
     }
 }
 

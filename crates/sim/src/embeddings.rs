@@ -62,12 +62,7 @@ impl Input {
 }
 
 /// Answers a request for embeddings.
-pub(crate) fn embed(
-    world: &World,
-    http: &SimRequest,
-    caller: Caller<'_>,
-    asked: Asked<'_>,
-) -> SimReply {
+pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>) -> SimReply {
     if let Err(reply) = world.account.take_request(caller, asked.now) {
         return *reply;
     }
@@ -78,11 +73,7 @@ pub(crate) fn embed(
         }
         Err(_) => return wire_error::plain(400, "Invalid JSON in request body"),
     };
-    let Some(found) = world
-        .catalog
-        .find(&body.model)
-        .filter(|found| found.model.embeds)
-    else {
+    let Some(found) = world.catalog.find(&body.model).filter(|found| found.model.embeds) else {
         return wire_error::unknown_model(&body.model);
     };
     let Some(endpoint) = found.model.endpoints.first() else {
@@ -90,10 +81,7 @@ pub(crate) fn embed(
     };
     let dimensions = body.dimensions.unwrap_or(DIMENSIONS);
     if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
-        return wire_error::plain(
-            400,
-            &format!("dimensions: expected a number from 1 to {MOST_DIMENSIONS}"),
-        );
+        return wire_error::plain(400, &format!("dimensions: expected a number from 1 to {MOST_DIMENSIONS}"));
     }
     let texts = body.input.texts();
     if texts.is_empty() {
@@ -104,40 +92,20 @@ pub(crate) fn embed(
         return wire_error::context_length(endpoint.context_length, longest, 0, 0);
     }
 
-    let answerer = Answerer {
-        model: &found.model.id,
-        provider: &endpoint.provider,
-        slug: &endpoint.slug,
-    };
+    let answerer = Answerer { model: &found.model.id, provider: &endpoint.provider, slug: &endpoint.slug };
     let verdict = world.plan.trial(asked).verdict(answerer);
-    let latency = || {
-        world
-            .config
-            .latency_ms
-            .pick(mix(world.config.seed ^ mix(asked.number)))
-    };
-    let mut delay = verdict
-        .and_then(|verdict| verdict.latency)
-        .unwrap_or_else(latency);
+    let latency = || world.config.latency_ms.pick(mix(world.config.seed ^ mix(asked.number)));
+    let mut delay = verdict.and_then(|verdict| verdict.latency).unwrap_or_else(latency);
     let mut cut = false;
     match verdict.map(|verdict| verdict.act) {
         Some(Act::Reply(fixed)) => return fixed_reply(fixed).after(delay),
         Some(Act::Fault(kind)) => {
             let (model, account) = (Some(found.model), &world.account);
-            let hit = Hit {
-                answerer,
-                model,
-                request: None,
-                prompt_tokens: longest,
-                account,
-                now: asked.now,
-            };
+            let hit = Hit { answerer, model, request: None, prompt_tokens: longest, account, now: asked.now };
             world.counters.fault(kind);
             match fault_reply::reply(kind, &hit) {
                 Some(reply) => return reply.after(delay),
-                None if kind == FaultKind::Slow => {
-                    delay = Duration::from_millis(world.config.slow_ms)
-                }
+                None if kind == FaultKind::Slow => delay = Duration::from_millis(world.config.slow_ms),
                 None => cut = kind == FaultKind::Cut,
             }
         }
@@ -145,68 +113,42 @@ pub(crate) fn embed(
     }
     let tokens: u64 = texts.iter().map(|(_, tokens)| tokens).sum();
     let cost = endpoint.prompt_price.times(tokens);
-    let estimate = Estimate {
-        prompt: cost,
-        completion_price: endpoint.completion_price,
-        max_tokens: 0,
-    };
+    let estimate = Estimate { prompt: cost, completion_price: endpoint.completion_price, max_tokens: 0 };
     if let Err(reply) = world.account.afford(caller, estimate, asked.now) {
         return *reply;
     }
 
     let created = world.account.epoch_ms(asked.now) / 1_000;
-    let id = generation_id(
-        created,
-        hash(world.config.seed, &asked.number.to_le_bytes()),
-    );
+    let id = generation_id(created, hash(world.config.seed, &asked.number.to_le_bytes()));
     let base64 = body.encoding_format.as_deref() == Some("base64");
-    let mut out = format!(
-        "{{\"id\":\"{id}\",\"object\":\"list\",\"model\":\"{}\",\"data\":[",
-        found.model.id
-    )
-    .into_bytes();
+    let mut out = format!("{{\"id\":\"{id}\",\"object\":\"list\",\"model\":\"{}\",\"data\":[", found.model.id).into_bytes();
     for (index, (text, _)) in texts.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(
-            format!("{{\"object\":\"embedding\",\"index\":{index},\"embedding\":").as_bytes(),
-        );
-        write_vector(
-            &mut out,
-            &vector(text, dimensions, world.config.seed),
-            base64,
-        );
+        out.extend_from_slice(format!("{{\"object\":\"embedding\",\"index\":{index},\"embedding\":").as_bytes());
+        write_vector(&mut out, &vector(text, dimensions, world.config.seed), base64);
         out.push(b'}');
     }
     out.extend_from_slice(
-        format!("],\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens},\"cost\":{cost},\"is_byok\":false}}}}")
-            .as_bytes(),
+        format!("],\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens},\"cost\":{cost},\"is_byok\":false}}}}").as_bytes(),
     );
     world.account.settle(caller, cost, None);
-    world
-        .counters
-        .answer(found.index, &endpoint.provider, (tokens, 0), cost);
+    world.counters.answer(found.index, &endpoint.provider, (tokens, 0), cost);
     world.generations.add(Record {
         id: id.clone(),
         ready_at: asked.now + delay + Duration::from_millis(world.config.generation_delay_ms),
         created_ms: world.account.epoch_ms(asked.now),
         model: found.index,
         provider: endpoint.provider.clone(),
-        usage: Usage {
-            prompt_tokens: tokens,
-            prompt_cost: cost,
-            ..Usage::default()
-        },
+        usage: Usage { prompt_tokens: tokens, prompt_cost: cost, ..Usage::default() },
         streamed: false,
         finish: "stop",
         native_finish: "stop",
         latency: delay,
         referer: http.header("http-referer").map(str::to_owned),
     });
-    let mut reply = SimReply::json_bytes(200, out)
-        .with_header("x-generation-id", id)
-        .after(delay);
+    let mut reply = SimReply::json_bytes(200, out).with_header("x-generation-id", id).after(delay);
     if cut && let SimBody::Bytes(bytes) = &mut reply.body {
         bytes.truncate(bytes.len() / 2);
         reply.body = SimBody::CutAfter(std::mem::take(bytes));
@@ -217,23 +159,14 @@ pub(crate) fn embed(
 /// A unit vector: every word adds to some places that its hash chooses.
 fn vector(text: &str, dimensions: usize, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0f32; dimensions];
-    let words = text
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    for word in words
-        .map(str::to_lowercase)
-        .chain(std::iter::once(String::new()))
-    {
+    let words = text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
+    for word in words.map(str::to_lowercase).chain(std::iter::once(String::new())) {
         let mut draw = Draw::new(hash(seed, word.as_bytes()));
         // the empty word keeps a text without words off the origin, and weighs little
         let weight = if word.is_empty() { 0.05 } else { 1.0 };
         for _ in 0..16 {
             if let Some(value) = values.get_mut(draw.index(dimensions)) {
-                *value += if draw.next() & 1 == 0 {
-                    weight
-                } else {
-                    -weight
-                };
+                *value += if draw.next() & 1 == 0 { weight } else { -weight };
             }
         }
     }
@@ -246,10 +179,7 @@ fn vector(text: &str, dimensions: usize, seed: u64) -> Vec<f32> {
 
 fn write_vector(out: &mut Vec<u8>, values: &[f32], as_base64: bool) {
     if as_base64 {
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         out.push(b'"');
         out.extend_from_slice(base64(&bytes).as_bytes());
         out.push(b'"');
@@ -266,11 +196,7 @@ fn base64(bytes: &[u8]) -> String {
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let letter = (group >> (18 - 6 * place)) & 63;
-            text.push(if place <= chunk.len() {
-                char::from(LETTERS[letter as usize])
-            } else {
-                '='
-            });
+            text.push(if place <= chunk.len() { char::from(LETTERS[letter as usize]) } else { '=' });
         }
     }
     text
@@ -282,13 +208,7 @@ mod tests {
 
     #[test]
     fn base64_pads() {
-        let cases = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ];
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (bytes, text) in cases {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
@@ -296,17 +216,8 @@ mod tests {
 
     #[test]
     fn texts_with_common_words_are_near() {
-        let near = |one: &str, other: &str| -> f32 {
-            vector(one, 256, 1)
-                .iter()
-                .zip(vector(other, 256, 1))
-                .map(|(a, b)| a * b)
-                .sum()
-        };
+        let near = |one: &str, other: &str| -> f32 { vector(one, 256, 1).iter().zip(vector(other, 256, 1)).map(|(a, b)| a * b).sum() };
         assert!((near("red shoes", "red shoes") - 1.0).abs() < 1e-5);
-        assert!(
-            near("red running shoes", "blue running shoes")
-                > near("red running shoes", "quarterly tax report")
-        );
+        assert!(near("red running shoes", "blue running shoes") > near("red running shoes", "quarterly tax report"));
     }
 }

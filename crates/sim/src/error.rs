@@ -8,7 +8,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum SimError {
     /// A script says something that cannot be done.
-    #[error("the script{}{} cannot be used: {message}", place("line", *line), place("rule", *rule))]
+    #[error("the script{} cannot be used: {message}", place(*line, *rule))]
     Script {
         /// The line, counted from 1, where known.
         line: Option<usize>,
@@ -31,14 +31,15 @@ pub enum SimError {
 
 impl SimError {
     pub(crate) fn option(flag: &'static str, value: &str, expected: &str) -> Self {
-        Self::Option {
-            flag,
-            value: value.to_owned(),
-            expected: expected.to_owned(),
-        }
+        Self::Option { flag, value: value.to_owned(), expected: expected.to_owned() }
     }
 }
 
-fn place(what: &str, number: Option<usize>) -> String {
-    number.map_or_else(String::new, |number| format!(", {what} {number},"))
+fn place(line: Option<usize>, rule: Option<usize>) -> String {
+    match (line, rule) {
+        (Some(line), Some(rule)) => format!(", line {line}, rule {rule},"),
+        (Some(line), None) => format!(", line {line},"),
+        (None, Some(rule)) => format!(", rule {rule},"),
+        (None, None) => String::new(),
+    }
 }

@@ -114,9 +114,7 @@ impl FromStr for FaultKind {
         if let Some(kind) = Self::ALL.iter().find(|kind| kind.name() == text) {
             return Ok(*kind);
         }
-        let nearest = Self::ALL
-            .iter()
-            .max_by_key(|kind| shared_pairs(kind.name(), text));
+        let nearest = Self::ALL.iter().max_by_key(|kind| shared_pairs(kind.name(), text));
         let hint = nearest.map_or_else(String::new, |kind| format!("; did you mean `{kind}`?"));
         Err(format!("`{text}` is not a kind of fault{hint}"))
     }
@@ -124,17 +122,9 @@ impl FromStr for FaultKind {
 
 /// How many two-letter pairs of `name` also stand in `text`: enough to find a misspelt name.
 fn shared_pairs(name: &str, text: &str) -> usize {
-    let pairs = |word: &str| {
-        word.as_bytes()
-            .array_windows::<2>()
-            .copied()
-            .collect::<Vec<_>>()
-    };
+    let pairs = |word: &str| word.as_bytes().array_windows::<2>().copied().collect::<Vec<_>>();
     let wanted = pairs(text);
-    pairs(name)
-        .iter()
-        .filter(|pair| wanted.contains(pair))
-        .count()
+    pairs(name).iter().filter(|pair| wanted.contains(pair)).count()
 }
 
 impl<'de> serde::Deserialize<'de> for FaultKind {
@@ -164,10 +154,7 @@ mod tests {
     #[test]
     fn a_misspelt_name_gets_the_nearest() {
         let message = "http502".parse::<FaultKind>().unwrap_err();
-        assert_eq!(
-            message,
-            "`http502` is not a kind of fault; did you mean `http_502`?"
-        );
+        assert_eq!(message, "`http502` is not a kind of fault; did you mean `http_502`?");
     }
 
     #[test]

@@ -80,11 +80,7 @@ pub(crate) struct Trial<'p> {
 
 impl FaultPlan {
     pub(crate) fn new(config: &SimConfig) -> Self {
-        let counted = |rule: &Rule| Counted {
-            rule: rule.clone(),
-            matched: AtomicU64::new(0),
-            fired: AtomicU64::new(0),
-        };
+        let counted = |rule: &Rule| Counted { rule: rule.clone(), matched: AtomicU64::new(0), fired: AtomicU64::new(0) };
         Self {
             seed: config.seed,
             every: config.fault_every.clone(),
@@ -94,11 +90,7 @@ impl FaultPlan {
     }
 
     pub(crate) fn trial<'p>(&'p self, asked: Asked<'p>) -> Trial<'p> {
-        Trial {
-            plan: self,
-            asked,
-            decided: Vec::new(),
-        }
+        Trial { plan: self, asked, decided: Vec::new() }
     }
 
     /// Whether no request can get anything from this plan.
@@ -122,27 +114,11 @@ impl<'p> Trial<'p> {
             return None;
         }
         if self.asked.is_inference {
-            if let Some(hit) = plan
-                .every
-                .iter()
-                .find(|entry| self.asked.number.is_multiple_of(entry.every))
-            {
-                return Some(Verdict {
-                    reach: Reach::Request,
-                    act: Act::Fault(hit.fault),
-                    latency: None,
-                });
+            if let Some(hit) = plan.every.iter().find(|entry| self.asked.number.is_multiple_of(entry.every)) {
+                return Some(Verdict { reach: Reach::Request, act: Act::Fault(hit.fault), latency: None });
             }
-            if let Some(down) = plan
-                .down
-                .iter()
-                .find(|down| fits(&down.model, answerer.model))
-            {
-                return Some(Verdict {
-                    reach: Reach::Model,
-                    act: Act::Fault(down.fault),
-                    latency: None,
-                });
+            if let Some(down) = plan.down.iter().find(|down| fits(&down.model, answerer.model)) {
+                return Some(Verdict { reach: Reach::Model, act: Act::Fault(down.fault), latency: None });
             }
         }
         let index = (0..plan.rules.len()).find(|index| self.applies(*index, answerer))?;
@@ -161,11 +137,7 @@ impl<'p> Trial<'p> {
             (None, Some(_)) => Reach::Model,
             (None, None) => Reach::Request,
         };
-        Some(Verdict {
-            reach,
-            act,
-            latency: rule.latency_ms.map(Duration::from_millis),
-        })
+        Some(Verdict { reach, act, latency: rule.latency_ms.map(Duration::from_millis) })
     }
 
     fn applies(&mut self, index: usize, answerer: Answerer<'_>) -> bool {
@@ -182,11 +154,7 @@ impl<'p> Trial<'p> {
         if counted.rule.provider.is_some() {
             scope = hash(scope, answerer.slug.as_bytes());
         }
-        if let Some((_, _, fires)) = self
-            .decided
-            .iter()
-            .find(|(rule, place, _)| *rule == index && *place == scope)
-        {
+        if let Some((_, _, fires)) = self.decided.iter().find(|(rule, place, _)| *rule == index && *place == scope) {
             return *fires;
         }
         let fires = counted.count(self.plan.seed, index as u64);
@@ -199,11 +167,7 @@ impl Counted {
     /// Counts a request that matches, and says whether it is one that is hit.
     fn count(&self, seed: u64, index: u64) -> bool {
         let number = self.matched.fetch_add(1, Ordering::Relaxed) + 1;
-        if self
-            .rule
-            .every
-            .is_some_and(|every| !number.is_multiple_of(every))
-        {
+        if self.rule.every.is_some_and(|every| !number.is_multiple_of(every)) {
             return false;
         }
         if let Some(probability) = self.rule.probability {
@@ -213,11 +177,7 @@ impl Counted {
             }
         }
         let most = self.rule.times.unwrap_or(u64::MAX);
-        let taken = self
-            .fired
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |fired| {
-                (fired < most).then(|| fired + 1)
-            });
+        let taken = self.fired.try_update(Ordering::Relaxed, Ordering::Relaxed, |fired| (fired < most).then(|| fired + 1));
         taken.is_ok()
     }
 }
@@ -229,22 +189,14 @@ fn matches(rule: &Rule, asked: &Asked<'_>, answerer: Answerer<'_>) -> bool {
         None => asked.is_inference,
     };
     on_path
-        && rule
-            .model
-            .as_deref()
-            .is_none_or(|pattern| fits(pattern, answerer.model))
-        && rule.provider.as_deref().is_none_or(|name| {
-            name == answerer.slug || name.eq_ignore_ascii_case(answerer.provider)
-        })
+        && rule.model.as_deref().is_none_or(|pattern| fits(pattern, answerer.model))
+        && rule.provider.as_deref().is_none_or(|name| name == answerer.slug || name.eq_ignore_ascii_case(answerer.provider))
         && rule.stream.is_none_or(|stream| stream == asked.stream)
         && rule.after_s.is_none_or(|after| seconds >= after)
         && rule.until_s.is_none_or(|until| seconds < until)
         && rule.from_request.is_none_or(|from| asked.number >= from)
         && rule.to_request.is_none_or(|to| asked.number <= to)
-        && rule
-            .contains
-            .as_deref()
-            .is_none_or(|text| contains(asked.body, text.as_bytes()))
+        && rule.contains.as_deref().is_none_or(|text| contains(asked.body, text.as_bytes()))
 }
 
 fn contains(body: &[u8], text: &[u8]) -> bool {
@@ -261,11 +213,7 @@ mod tests {
     /// The numbers of the first `count` requests that get anything.
     fn hits(script: &str, count: u64) -> Vec<u64> {
         let plan = FaultPlan::new(&SimConfig::from_script(script).unwrap());
-        let answerer = Answerer {
-            model: "openai/gpt-4o",
-            provider: "OpenAI",
-            slug: "openai",
-        };
+        let answerer = Answerer { model: "openai/gpt-4o", provider: "OpenAI", slug: "openai" };
         let asked = |number| Asked {
             number,
             path: "/chat/completions",
@@ -274,36 +222,19 @@ mod tests {
             stream: false,
             now: Duration::from_secs(number),
         };
-        (1..=count)
-            .filter(|number| plan.trial(asked(*number)).verdict(answerer).is_some())
-            .collect()
+        (1..=count).filter(|number| plan.trial(asked(*number)).verdict(answerer).is_some()).collect()
     }
 
     #[test]
     fn matchers_narrow_down() {
         assert_eq!(hits("[[rule]]\nfault='hang'\nevery=3", 10), [3, 6, 9]);
         assert_eq!(hits("[[rule]]\nfault='hang'\ntimes=2", 10), [1, 2]);
-        assert_eq!(
-            hits("[[rule]]\nfault='hang'\nfrom_request=4\nto_request=5", 10),
-            [4, 5]
-        );
-        assert_eq!(
-            hits("[[rule]]\nfault='hang'\nafter_s=2.5\nuntil_s=5", 10),
-            [3, 4]
-        );
-        assert_eq!(
-            hits(
-                "[[rule]]\nfault='hang'\ncontains='red'\nmodel='openai/*'\nprovider='openai'",
-                2
-            ),
-            [1, 2]
-        );
+        assert_eq!(hits("[[rule]]\nfault='hang'\nfrom_request=4\nto_request=5", 10), [4, 5]);
+        assert_eq!(hits("[[rule]]\nfault='hang'\nafter_s=2.5\nuntil_s=5", 10), [3, 4]);
+        assert_eq!(hits("[[rule]]\nfault='hang'\ncontains='red'\nmodel='openai/*'\nprovider='openai'", 2), [1, 2]);
         assert!(hits("[[rule]]\nfault='hang'\ncontains='blue'", 10).is_empty());
         assert!(hits("[[rule]]\nfault='hang'\npath='/models'", 10).is_empty());
-        assert_eq!(
-            hits("[[fault_every]]\nevery=4\nfault='http_500'", 10),
-            [4, 8]
-        );
+        assert_eq!(hits("[[fault_every]]\nevery=4\nfault='http_500'", 10), [4, 8]);
     }
 
     #[test]
@@ -319,22 +250,12 @@ mod tests {
     fn one_request_counts_once_and_the_first_rule_wins() {
         let script = "[[rule]]\nfault='hang'\ntimes=1\n[[rule]]\ncontent='second'";
         let plan = FaultPlan::new(&SimConfig::from_script(script).unwrap());
-        let asked = Asked {
-            number: 1,
-            path: "/chat/completions",
-            is_inference: true,
-            body: b"",
-            stream: false,
-            now: Duration::ZERO,
-        };
+        let asked = Asked { number: 1, path: "/chat/completions", is_inference: true, body: b"", stream: false, now: Duration::ZERO };
         let mut trial = plan.trial(asked);
         for _ in 0..3 {
             let verdict = trial.verdict(Answerer::default()).unwrap();
             assert!(matches!(verdict.act, Act::Fault(_)));
         }
-        assert!(matches!(
-            plan.trial(asked).verdict(Answerer::default()).unwrap().act,
-            Act::Content("second")
-        ));
+        assert!(matches!(plan.trial(asked).verdict(Answerer::default()).unwrap().act, Act::Content("second")));
     }
 }

@@ -25,117 +25,65 @@ pub(crate) struct Hit<'a> {
 
 /// The reply; none for a fault that spoils an answer instead of replacing it.
 pub(crate) fn reply(kind: FaultKind, hit: &Hit<'_>) -> Option<SimReply> {
-    let Answerer {
-        model, provider, ..
-    } = hit.answerer;
-    let slugs: Vec<&str> = hit
-        .model
-        .map(|model| {
-            model
-                .endpoints
-                .iter()
-                .map(|endpoint| endpoint.slug.as_str())
-                .collect()
-        })
-        .unwrap_or_default();
+    let Answerer { model, provider, .. } = hit.answerer;
+    let slugs: Vec<&str> =
+        hit.model.map(|model| model.endpoints.iter().map(|endpoint| endpoint.slug.as_str()).collect()).unwrap_or_default();
     let max_tokens = hit.request.and_then(|request| request.max_tokens);
     Some(match kind {
         FaultKind::Http500 => {
             let metadata = json!({ "error_type": "server" });
             wire_error::with_metadata(500, "Internal Server Error", &metadata)
         }
-        FaultKind::Http502 => wire_error::from_provider(
-            502,
-            provider,
-            "upstream connect error",
-            "provider_unavailable",
-        ),
+        FaultKind::Http502 => wire_error::from_provider(502, provider, "upstream connect error", "provider_unavailable"),
         FaultKind::Http503 => wire_error::unavailable(model, UPSTREAM_WAIT_S),
         FaultKind::Http504 => {
             let metadata = json!({ "error_type": "timeout", "provider_name": provider });
             wire_error::with_metadata(504, "The provider took too long to answer", &metadata)
         }
         FaultKind::Http524Html => edge_page(),
-        FaultKind::Http529 => {
-            wire_error::from_provider(529, provider, "Overloaded", "provider_overloaded")
-        }
-        FaultKind::Http408 => {
-            wire_error::plain(408, "Operation timed out. Please try again later.")
-        }
+        FaultKind::Http529 => wire_error::from_provider(529, provider, "Overloaded", "provider_overloaded"),
+        FaultKind::Http408 => wire_error::plain(408, "Operation timed out. Please try again later."),
         FaultKind::RateLimited => hit.account.rate_limited_now(hit.now),
-        FaultKind::UpstreamRateLimited => {
-            wire_error::upstream_rate_limited(model, provider, UPSTREAM_WAIT_S)
-        }
+        FaultKind::UpstreamRateLimited => wire_error::upstream_rate_limited(model, provider, UPSTREAM_WAIT_S),
         FaultKind::FreePerDay => hit.account.free_per_day(hit.now),
-        FaultKind::CapacityExhausted => {
-            wire_error::capacity_exhausted(model, &slugs, UPSTREAM_WAIT_S)
-        }
+        FaultKind::CapacityExhausted => wire_error::capacity_exhausted(model, &slugs, UPSTREAM_WAIT_S),
         FaultKind::ErrorIn200 => {
             let error = json!({ "message": "The provider returned no usable answer", "code": 502 });
             SimReply::json(200, &json!({ "error": error }))
         }
-        FaultKind::Hang => SimReply {
-            body: SimBody::Hang,
-            ..SimReply::json_bytes(200, Vec::new())
-        },
+        FaultKind::Hang => SimReply { body: SimBody::Hang, ..SimReply::json_bytes(200, Vec::new()) },
         FaultKind::NoCredits402 => wire_error::no_credits(),
         FaultKind::InFlight402 => wire_error::in_flight(UPSTREAM_WAIT_S),
         FaultKind::CannotAfford402 => {
-            let requested = max_tokens
-                .or(hit.model.and_then(|model| model.max_completion_tokens))
-                .unwrap_or(65_536);
+            let requested = max_tokens.or(hit.model.and_then(|model| model.max_completion_tokens)).unwrap_or(65_536);
             wire_error::cannot_afford(requested, requested / 4)
         }
-        FaultKind::Moderation403 => wire_error::moderation(
-            model,
-            provider,
-            hit.request.map_or("", ChatRequest::last_user_text),
-        ),
+        FaultKind::Moderation403 => wire_error::moderation(model, provider, hit.request.map_or("", ChatRequest::last_user_text)),
         FaultKind::Guardrail403 => {
             let metadata = json!({ "patterns": ["ignore all previous instructions"] });
-            wire_error::with_metadata(
-                403,
-                "Request blocked: prompt injection patterns detected",
-                &metadata,
-            )
+            wire_error::with_metadata(403, "Request blocked: prompt injection patterns detected", &metadata)
         }
         FaultKind::KeyLimit403 => wire_error::key_limit(),
         FaultKind::Unauthorized401 => wire_error::plain(401, "User not found."),
-        FaultKind::NoEndpoints404 => {
-            wire_error::plain(404, &format!("No endpoints found for {model}."))
-        }
+        FaultKind::NoEndpoints404 => wire_error::plain(404, &format!("No endpoints found for {model}.")),
         FaultKind::ParameterFilter404 => wire_error::parameters_filtered(model, &slugs),
         FaultKind::DataPolicy404 => {
             let message = "No endpoints found matching your data policy (Free model training). Configure: \
                            https://openrouter.ai/settings/privacy";
             wire_error::routed_out(message, "Filter by Data Policy", slugs.len())
         }
-        FaultKind::SchemaRefused400 => schema_refused(
-            provider,
-            hit.request,
-            "'additionalProperties' is required to be supplied and to be false.",
-        ),
+        FaultKind::SchemaRefused400 => {
+            schema_refused(provider, hit.request, "'additionalProperties' is required to be supplied and to be false.")
+        }
         FaultKind::ContextLength400 => {
             let limit = hit.model.map_or(8_192, |model| model.context_length);
-            wire_error::context_length(
-                limit,
-                limit.max(hit.prompt_tokens) + 731,
-                0,
-                max_tokens.unwrap_or(0),
-            )
+            wire_error::context_length(limit, limit.max(hit.prompt_tokens) + 731, 0, max_tokens.unwrap_or(0))
         }
-        FaultKind::ReasoningMandatory400 => wire_error::plain(
-            400,
-            "Reasoning is mandatory for this endpoint and cannot be disabled.",
-        ),
+        FaultKind::ReasoningMandatory400 => wire_error::plain(400, "Reasoning is mandatory for this endpoint and cannot be disabled."),
         FaultKind::GarbageBody => SimReply::json_bytes(200, b"\x1f\x8b<not json at all>".to_vec()),
         FaultKind::StalledStream => {
             let body = SimBody::Stream(crate::stream::stalled());
-            SimReply {
-                body,
-                ..SimReply::json_bytes(200, Vec::new())
-            }
-            .with_header("content-type", "text/event-stream")
+            SimReply { body, ..SimReply::json_bytes(200, Vec::new()) }.with_header("content-type", "text/event-stream")
         }
         FaultKind::ChoiceError
         | FaultKind::EmptyStop
@@ -155,11 +103,7 @@ pub(crate) fn reply(kind: FaultKind, hit: &Hit<'_>) -> Option<SimReply> {
 }
 
 /// A provider that does not take the schema; the reason stands as JSON text inside `raw`.
-pub(crate) fn schema_refused(
-    provider: &str,
-    request: Option<&ChatRequest<'_>>,
-    why: &str,
-) -> SimReply {
+pub(crate) fn schema_refused(provider: &str, request: Option<&ChatRequest<'_>>, why: &str) -> SimReply {
     let name = match request.map(|request| &request.shape) {
         Some(Shape::Schema { name, .. }) => name.as_ref(),
         _ => "answer",

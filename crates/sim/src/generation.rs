@@ -51,10 +51,7 @@ impl Generations {
 
     pub(crate) fn find(&self, id: &str, catalog: &Catalog, now: Duration) -> SimReply {
         let kept = self.0.lock();
-        let found = kept
-            .iter()
-            .rev()
-            .find(|record| record.id == id && record.ready_at <= now);
+        let found = kept.iter().rev().find(|record| record.id == id && record.ready_at <= now);
         match found {
             Some(record) => SimReply::json(200, &json!({ "data": data(record, catalog) })),
             None => wire_error::plain(404, &format!("Generation {id} not found")),
@@ -64,11 +61,7 @@ impl Generations {
 
 fn data(record: &Record, catalog: &Catalog) -> Value {
     let usage = record.usage;
-    let cost: Value = usage
-        .cost()
-        .to_string()
-        .parse::<serde_json::Number>()
-        .map_or(Value::Null, Value::Number);
+    let cost: Value = usage.cost().to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
     let model = catalog.models.get(record.model);
     let latency_ms = u64::try_from(record.latency.as_millis()).unwrap_or(u64::MAX);
     json!({
@@ -133,16 +126,11 @@ fn timestamp(epoch_ms: u64) -> String {
     // civil date from a day count: years that begin in March make leap days the last of a year
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute) = (ms_of_day / 3_600_000, ms_of_day / 60_000 % 60);
     let (second, ms) = (ms_of_day / 1_000 % 60, ms_of_day % 1_000);

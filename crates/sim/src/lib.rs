@@ -1,9 +1,9 @@
 //! OpenRouter, simulated: a catalog of models and endpoints, keys, limits, credits, answers that obey
 //! the schema asked for, and every fault a client must survive, by script and seed.
 //!
-//! It knows no other crate of the workspace: it is the oracle the client is tested against, so it
-//! must not share the client's reading of the wire. It never opens a connection, never reads a clock
-//! inside [`Simulator::handle`], and charges nobody anything.
+//! It is the oracle the client is tested against, so it does not share the client's reading of the
+//! wire: only [`SimExchange`], which puts it behind the engine, knows other crates of the workspace.
+//! It never opens a connection and never reads a clock inside [`Simulator::handle`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -130,12 +130,14 @@ mod answer;
 mod catalog;
 mod catalog_data;
 mod catalog_json;
+mod catalog_parameters;
 mod chat;
 mod chat_request;
 mod completion_json;
 mod config;
 mod embeddings;
 mod error;
+mod exchange;
 mod fault;
 mod fault_plan;
 mod fault_reply;
@@ -147,6 +149,7 @@ mod reply;
 mod routing;
 mod rule;
 mod schema_answer;
+mod schema_keywords;
 mod script;
 mod seed;
 mod seen;
@@ -158,10 +161,11 @@ mod wire_error;
 mod words;
 
 pub use config::{
-    DownModel, EndpointScript, FaultEvery, KeyConfig, LatencyRange, LimitChange, LimitConfig,
-    LimitHint, ModelScript, SimConfig, StreamConfig, UsageLayout, WindowKind,
+    DownModel, EndpointScript, FaultEvery, KeyConfig, LatencyRange, LimitChange, LimitConfig, LimitHint, ModelScript, SimConfig,
+    StreamConfig, UsageLayout, WindowKind,
 };
 pub use error::SimError;
+pub use exchange::SimExchange;
 pub use fault::FaultKind;
 pub use money::PicoDollars;
 pub use reply::{SimBody, SimReply, SimRequest};

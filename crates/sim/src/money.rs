@@ -15,26 +15,16 @@ impl PicoDollars {
     pub fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty()
-            || !digits_only(whole)
-            || !digits_only(fraction)
-            || fraction.len() > FRACTION_DIGITS
-        {
+        if whole.is_empty() || !digits_only(whole) || !digits_only(fraction) || fraction.len() > FRACTION_DIGITS {
             return None;
         }
         let whole: u64 = whole.parse().ok()?;
         let mut pico = 0u64;
         for place in 0..FRACTION_DIGITS {
-            let digit = fraction
-                .as_bytes()
-                .get(place)
-                .map_or(0, |byte| u64::from(byte - b'0'));
+            let digit = fraction.as_bytes().get(place).map_or(0, |byte| u64::from(byte - b'0'));
             pico = pico * 10 + digit;
         }
-        whole
-            .checked_mul(PICO_PER_DOLLAR)?
-            .checked_add(pico)
-            .map(Self)
+        whole.checked_mul(PICO_PER_DOLLAR)?.checked_add(pico).map(Self)
     }
 
     /// This price per token, times a number of tokens.
@@ -90,9 +80,7 @@ impl<'de> serde::Deserialize<'de> for PicoDollars {
             Written::Float(float) => float.to_string(),
         };
         Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not an amount of dollars; write a plain decimal such as \"0.00000015\""
-            ))
+            serde::de::Error::custom(format!("`{text}` is not an amount of dollars; write a plain decimal such as \"0.00000015\""))
         })
     }
 }

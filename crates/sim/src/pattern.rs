@@ -13,10 +13,7 @@ const REPEATS: u64 = 3;
 pub(crate) fn example(pattern: &str, draw: &mut Draw) -> Option<String> {
     let body = pattern.strip_prefix('^').unwrap_or(pattern);
     let body = body.strip_suffix('$').unwrap_or(body);
-    let mut reader = Reader {
-        characters: body.chars().peekable(),
-        depth: 0,
-    };
+    let mut reader = Reader { characters: body.chars().peekable(), depth: 0 };
     let alternatives = reader.alternatives()?;
     if reader.characters.peek().is_some() {
         return None;
@@ -74,16 +71,10 @@ impl Reader<'_> {
             Some('*') => (0, REPEATS),
             Some('+') => (1, REPEATS),
             Some('{') => {
-                return self
-                    .braces()
-                    .map(|(least, most)| Counted { piece, least, most });
+                return self.braces().map(|(least, most)| Counted { piece, least, most });
             }
             _ => {
-                return Some(Counted {
-                    piece,
-                    least: 1,
-                    most: 1,
-                });
+                return Some(Counted { piece, least: 1, most: 1 });
             }
         };
         self.characters.next();
@@ -92,11 +83,7 @@ impl Reader<'_> {
 
     fn braces(&mut self) -> Option<(u64, u64)> {
         self.characters.next();
-        let inside: String = self
-            .characters
-            .by_ref()
-            .take_while(|character| *character != '}')
-            .collect();
+        let inside: String = self.characters.by_ref().take_while(|character| *character != '}').collect();
         let (least, most) = match inside.split_once(',') {
             None => (inside.parse().ok()?, inside.parse().ok()?),
             Some((least, "")) => {
@@ -145,8 +132,7 @@ impl Reader<'_> {
                 literal => literal,
             };
             let mut ahead = self.characters.clone();
-            let is_range = ahead.next() == Some('-')
-                && ahead.peek().is_some_and(|character| *character != ']');
+            let is_range = ahead.next() == Some('-') && ahead.peek().is_some_and(|character| *character != ']');
             let last = if is_range {
                 self.characters.next();
                 self.characters.next().filter(|last| *last >= first)?
@@ -170,11 +156,7 @@ fn escape(character: char) -> Option<Piece> {
 }
 
 fn write_one(alternatives: &[Vec<Counted>], draw: &mut Draw, text: &mut String) {
-    for counted in alternatives
-        .get(draw.index(alternatives.len()))
-        .into_iter()
-        .flatten()
-    {
+    for counted in alternatives.get(draw.index(alternatives.len())).into_iter().flatten() {
         for _ in 0..counted.least + draw.below(counted.most - counted.least + 1) {
             if text.len() > 10_000 {
                 return;
@@ -205,14 +187,8 @@ mod tests {
         let mut draw = Draw::new(5);
         let text = example(r"^[A-Z]{3}-\d{4}(a|b)?$", &mut draw).unwrap();
         assert!(text.len() == 8 || text.len() == 9, "{text}");
-        assert!(
-            text[..3].bytes().all(|byte| byte.is_ascii_uppercase()),
-            "{text}"
-        );
-        assert!(
-            text[4..8].bytes().all(|byte| byte.is_ascii_digit()),
-            "{text}"
-        );
+        assert!(text[..3].bytes().all(|byte| byte.is_ascii_uppercase()), "{text}");
+        assert!(text[4..8].bytes().all(|byte| byte.is_ascii_digit()), "{text}");
     }
 
     #[test]

@@ -6,13 +6,8 @@ pub(crate) struct Query<'a>(pub(crate) &'a str);
 
 impl Query<'_> {
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        let mut pairs = self
-            .0
-            .split('&')
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| decode(value))
+        let mut pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(known, _)| *known == name).map(|(_, value)| decode(value))
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
@@ -26,13 +21,8 @@ pub(crate) fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
-        let escape = bytes
-            .get(at + 1..at + 3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match (
-            byte,
-            escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()),
-        ) {
+        let escape = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (byte, escape.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(value)) => {
                 decoded.push(value);
                 at += 3;

@@ -32,18 +32,13 @@ impl SimRequest {
     pub fn post(path: &str, key: &str, body: impl Into<Vec<u8>>) -> Self {
         let mut request = Self::get(path, key);
         request.method = "POST".to_owned();
-        request
-            .headers
-            .push(("content-type".to_owned(), "application/json".to_owned()));
+        request.headers.push(("content-type".to_owned(), "application/json".to_owned()));
         request.body = body.into();
         request
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -91,12 +86,7 @@ impl SimReply {
 
     pub(crate) fn json_bytes(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self {
-            delay: Duration::ZERO,
-            status,
-            headers,
-            body: SimBody::Bytes(body),
-        }
+        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body) }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -113,10 +103,7 @@ impl SimReply {
     /// The value of a header, if it is there.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -125,10 +112,7 @@ impl SimReply {
     pub fn body_bytes(&self) -> Vec<u8> {
         match &self.body {
             SimBody::Bytes(bytes) | SimBody::CutAfter(bytes) => bytes.clone(),
-            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => pieces
-                .iter()
-                .flat_map(|(_, bytes)| bytes.iter().copied())
-                .collect(),
+            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => pieces.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect(),
             SimBody::Hang => Vec::new(),
         }
     }
@@ -138,9 +122,7 @@ impl SimReply {
     pub fn duration(&self) -> Option<Duration> {
         match &self.body {
             SimBody::Bytes(_) | SimBody::CutAfter(_) => Some(self.delay),
-            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => {
-                Some(self.delay + pieces.iter().map(|(gap, _)| *gap).sum::<Duration>())
-            }
+            SimBody::Stream(pieces) | SimBody::CutStream(pieces) => Some(self.delay + pieces.iter().map(|(gap, _)| *gap).sum::<Duration>()),
             SimBody::Hang => None,
         }
     }

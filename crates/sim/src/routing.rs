@@ -30,11 +30,7 @@ pub(crate) fn route<'a>(
     Ok(order(left, found.variant, request, &mut draw))
 }
 
-fn filter<'a>(
-    model: &'a Model,
-    request: &ChatRequest<'_>,
-    need: Need,
-) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
+fn filter<'a>(model: &'a Model, request: &ChatRequest<'_>, need: Need) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
     let preferences = &request.preferences;
     let mut left: Vec<&Endpoint> = model.endpoints.iter().collect();
     let initial = left.len();
@@ -43,23 +39,14 @@ fn filter<'a>(
     if let Some(only) = &preferences.only {
         left.retain(|endpoint| only.iter().any(|name| names(name, endpoint)));
         if left.is_empty() {
-            return Err(Box::new(wire_error::allowed_providers(
-                &model.id, &slugs, only,
-            )));
+            return Err(Box::new(wire_error::allowed_providers(&model.id, &slugs, only)));
         }
     }
     if let Some(ignore) = &preferences.ignore {
         left.retain(|endpoint| !ignore.iter().any(|name| names(name, endpoint)));
         if left.is_empty() {
-            let message = format!(
-                "No endpoints found for {}: every provider is on the ignore list.",
-                model.id
-            );
-            return Err(Box::new(wire_error::routed_out(
-                &message,
-                "Filter by Ignored Providers",
-                initial,
-            )));
+            let message = format!("No endpoints found for {}: every provider is on the ignore list.", model.id);
+            return Err(Box::new(wire_error::routed_out(&message, "Filter by Ignored Providers", initial)));
         }
     }
     if let Some(order) = &preferences.order
@@ -67,30 +54,16 @@ fn filter<'a>(
     {
         left.retain(|endpoint| order.iter().any(|name| names(name, endpoint)));
         if left.is_empty() {
-            let message = format!(
-                "No endpoints found for the request with manual order: {}.",
-                order.join(", ")
-            );
-            return Err(Box::new(wire_error::routed_out(
-                &message,
-                "Filter by Provider Order",
-                initial,
-            )));
+            let message = format!("No endpoints found for the request with manual order: {}.", order.join(", "));
+            return Err(Box::new(wire_error::routed_out(&message, "Filter by Provider Order", initial)));
         }
     }
     keep_private(&mut left, preferences, initial)?;
     if let Some(quantizations) = &preferences.quantizations {
         left.retain(|endpoint| quantizations.contains(&endpoint.quantization));
         if left.is_empty() {
-            let message = format!(
-                "No endpoints found for {} with the requested quantizations.",
-                model.id
-            );
-            return Err(Box::new(wire_error::routed_out(
-                &message,
-                "Filter by Quantization",
-                initial,
-            )));
+            let message = format!("No endpoints found for {} with the requested quantizations.", model.id);
+            return Err(Box::new(wire_error::routed_out(&message, "Filter by Quantization", initial)));
         }
     }
     if let Some(max_price) = &preferences.max_price {
@@ -106,20 +79,13 @@ fn filter<'a>(
     }
     if request.has_images && !model.takes_images {
         let message = "No endpoints found that support image input";
-        return Err(Box::new(wire_error::routed_out(
-            message,
-            "Filter by Image Support",
-            left.len(),
-        )));
+        return Err(Box::new(wire_error::routed_out(message, "Filter by Image Support", left.len())));
     }
     if request.tool_use != ToolUse::Never {
         let before = left.len();
         left.retain(|endpoint| endpoint.supports("tools"));
         if left.is_empty() {
-            let tool = request
-                .tools
-                .first()
-                .map_or("tools", |tool| tool.name.as_ref());
+            let tool = request.tools.first().map_or("tools", |tool| tool.name.as_ref());
             return Err(Box::new(wire_error::no_tool_use(tool, before)));
         }
     }
@@ -127,10 +93,7 @@ fn filter<'a>(
         let left_slugs: Vec<&str> = left.iter().map(|endpoint| endpoint.slug.as_str()).collect();
         left.retain(|endpoint| request.parameters.iter().all(|name| takes(endpoint, name)));
         if left.is_empty() {
-            return Err(Box::new(wire_error::parameters_filtered(
-                &model.id,
-                &left_slugs,
-            )));
+            return Err(Box::new(wire_error::parameters_filtered(&model.id, &left_slugs)));
         }
     }
     if model.reasoning == Reasoning::Mandatory && request.reasoning == ReasoningWish::Off {
@@ -141,11 +104,7 @@ fn filter<'a>(
     Ok(left)
 }
 
-fn keep_private(
-    left: &mut Vec<&Endpoint>,
-    wishes: &ProviderPreferences,
-    initial: usize,
-) -> Result<(), Box<SimReply>> {
+fn keep_private(left: &mut Vec<&Endpoint>, wishes: &ProviderPreferences, initial: usize) -> Result<(), Box<SimReply>> {
     if wishes.data_collection.as_deref() == Some("deny") {
         left.retain(|endpoint| !endpoint.trains_on_data);
     }
@@ -155,57 +114,24 @@ fn keep_private(
     if !left.is_empty() {
         return Ok(());
     }
-    let policy = if wishes.zdr == Some(true) {
-        "Zero data retention"
-    } else {
-        "Paid model training"
-    };
-    let message =
-        format!("No endpoints found matching your data policy ({policy}). Configure: {PRIVACY}");
-    Err(Box::new(wire_error::routed_out(
-        &message,
-        "Filter by Data Policy",
-        initial,
-    )))
+    let policy = if wishes.zdr == Some(true) { "Zero data retention" } else { "Paid model training" };
+    let message = format!("No endpoints found matching your data policy ({policy}). Configure: {PRIVACY}");
+    Err(Box::new(wire_error::routed_out(&message, "Filter by Data Policy", initial)))
 }
 
-fn keep_long_enough(
-    left: &mut Vec<&Endpoint>,
-    model: &Model,
-    need: Need,
-) -> Result<(), Box<SimReply>> {
+fn keep_long_enough(left: &mut Vec<&Endpoint>, model: &Model, need: Need) -> Result<(), Box<SimReply>> {
     let input = need.text_tokens + need.tool_tokens;
     let output = need.max_tokens.unwrap_or(0);
-    let longest = left
-        .iter()
-        .map(|endpoint| endpoint.context_length)
-        .max()
-        .unwrap_or(model.context_length);
+    let longest = left.iter().map(|endpoint| endpoint.context_length).max().unwrap_or(model.context_length);
     left.retain(|endpoint| input + output <= endpoint.context_length);
     if left.is_empty() {
-        return Err(Box::new(wire_error::context_length(
-            longest,
-            need.text_tokens,
-            need.tool_tokens,
-            output,
-        )));
+        return Err(Box::new(wire_error::context_length(longest, need.text_tokens, need.tool_tokens, output)));
     }
     let before = left.len();
-    left.retain(|endpoint| {
-        endpoint
-            .max_completion_tokens
-            .is_none_or(|most| output <= most)
-    });
+    left.retain(|endpoint| endpoint.max_completion_tokens.is_none_or(|most| output <= most));
     if left.is_empty() {
-        let message = format!(
-            "No endpoints found for {} that can emit {output} tokens.",
-            model.id
-        );
-        return Err(Box::new(wire_error::routed_out(
-            &message,
-            "Filter by Max Tokens",
-            before,
-        )));
+        let message = format!("No endpoints found for {} that can emit {output} tokens.", model.id);
+        return Err(Box::new(wire_error::routed_out(&message, "Filter by Max Tokens", before)));
     }
     Ok(())
 }
@@ -217,9 +143,7 @@ fn names(name: &str, endpoint: &Endpoint) -> bool {
 
 fn takes(endpoint: &Endpoint, parameter: &str) -> bool {
     match parameter {
-        "max_tokens" | "max_completion_tokens" => {
-            endpoint.supports("max_tokens") || endpoint.supports("max_completion_tokens")
-        }
+        "max_tokens" | "max_completion_tokens" => endpoint.supports("max_tokens") || endpoint.supports("max_completion_tokens"),
         name => endpoint.supports(name),
     }
 }
@@ -233,17 +157,9 @@ fn dollars(value: &Value) -> Option<PicoDollars> {
     }
 }
 
-fn order<'a>(
-    mut left: Vec<&'a Endpoint>,
-    variant: Variant,
-    request: &ChatRequest<'_>,
-    draw: &mut Draw,
-) -> Vec<&'a Endpoint> {
+fn order<'a>(mut left: Vec<&'a Endpoint>, variant: Variant, request: &ChatRequest<'_>, draw: &mut Draw) -> Vec<&'a Endpoint> {
     let preferences = &request.preferences;
-    let sort = preferences
-        .sort
-        .as_ref()
-        .and_then(|sort| sort.as_str().or_else(|| sort.get("by")?.as_str()));
+    let sort = preferences.sort.as_ref().and_then(|sort| sort.as_str().or_else(|| sort.get("by")?.as_str()));
     match (sort, variant) {
         (Some("price"), _) | (None, Variant::Floor) => {
             left.sort_by_key(|endpoint| endpoint.prompt_price.plus(endpoint.completion_price));
@@ -251,28 +167,17 @@ fn order<'a>(
         (Some("throughput"), _) | (None, Variant::Nitro) => {
             left.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.tokens_per_second));
         }
-        (Some("latency" | "exacto"), _) | (None, Variant::Exacto) => {
-            left.sort_by_key(|endpoint| endpoint.latency_ms)
-        }
+        (Some("latency" | "exacto"), _) | (None, Variant::Exacto) => left.sort_by_key(|endpoint| endpoint.latency_ms),
         _ if left.len() > 1 => left = by_weight(left, draw),
         _ => {}
     }
     if left.len() > 1 && !matches!(request.shape, Shape::Text) {
         // a soft wish: endpoints that know the format come first, the others stay as fallbacks
-        let wanted = if matches!(request.shape, Shape::Object) {
-            "response_format"
-        } else {
-            "structured_outputs"
-        };
+        let wanted = if matches!(request.shape, Shape::Object) { "response_format" } else { "structured_outputs" };
         left.sort_by_key(|endpoint| !endpoint.supports(wanted));
     }
     if let Some(order) = &preferences.order {
-        left.sort_by_key(|endpoint| {
-            order
-                .iter()
-                .position(|name| names(name, endpoint))
-                .unwrap_or(usize::MAX)
-        });
+        left.sort_by_key(|endpoint| order.iter().position(|name| names(name, endpoint)).unwrap_or(usize::MAX));
     }
     left
 }
@@ -294,11 +199,7 @@ fn by_weight<'a>(mut left: Vec<&'a Endpoint>, draw: &mut Draw) -> Vec<&'a Endpoi
 
 fn weight(endpoint: &Endpoint) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a weight need not be exact")]
-    let price = endpoint
-        .prompt_price
-        .plus(endpoint.completion_price)
-        .0
-        .max(1) as f64;
+    let price = endpoint.prompt_price.plus(endpoint.completion_price).0.max(1) as f64;
     1.0 / (price * price)
 }
 
@@ -314,17 +215,10 @@ mod tests {
         let catalog = Catalog::new(&SimConfig::default());
         let body = format!(r#"{{"messages":[{{"role":"user","content":"x"}}]{extra}}}"#);
         let request = ChatRequest::read(body.as_bytes()).unwrap();
-        let need = Need {
-            text_tokens: 10,
-            tool_tokens: 0,
-            max_tokens: request.max_tokens,
-        };
+        let need = Need { text_tokens: 10, tool_tokens: 0, max_tokens: request.max_tokens };
         let found = catalog.find(model).unwrap();
         match route(found, &request, need, Draw::new(3)) {
-            Ok(endpoints) => Ok(endpoints
-                .iter()
-                .map(|endpoint| endpoint.tag.clone())
-                .collect()),
+            Ok(endpoints) => Ok(endpoints.iter().map(|endpoint| endpoint.tag.clone()).collect()),
             Err(reply) => Err(String::from_utf8(reply.body_bytes()).unwrap()),
         }
     }
@@ -334,96 +228,42 @@ mod tests {
 
     #[test]
     fn required_parameters_filter_by_endpoint() {
-        let left = tags(
-            LLAMA,
-            &format!(r#"{SCHEMA},"provider":{{"require_parameters":true,"sort":"price"}}"#),
-        )
-        .unwrap();
+        let left = tags(LLAMA, &format!(r#"{SCHEMA},"provider":{{"require_parameters":true,"sort":"price"}}"#)).unwrap();
         assert_eq!(left, ["deepinfra/turbo", "together"]);
-        let none = tags(
-            "anthropic/claude-3-haiku",
-            &format!(r#"{SCHEMA},"provider":{{"require_parameters":true}}"#),
-        );
-        assert!(
-            none.unwrap_err()
-                .contains("No endpoints found that can handle the requested parameters")
-        );
+        let none = tags("anthropic/claude-3-haiku", &format!(r#"{SCHEMA},"provider":{{"require_parameters":true}}"#));
+        assert!(none.unwrap_err().contains("No endpoints found that can handle the requested parameters"));
     }
 
     #[test]
     fn a_schema_without_requirement_prefers_but_keeps_the_rest() {
         let left = tags(LLAMA, SCHEMA).unwrap();
         assert_eq!(left.len(), 5);
-        assert!(
-            left[..2].contains(&"together".to_owned())
-                && left[..2].contains(&"deepinfra/turbo".to_owned())
-        );
+        assert!(left[..2].contains(&"together".to_owned()) && left[..2].contains(&"deepinfra/turbo".to_owned()));
     }
 
     #[test]
     fn only_ignore_order_and_sort() {
-        assert_eq!(
-            tags(
-                LLAMA,
-                r#","provider":{"only":["groq","Together"],"sort":"latency"}"#
-            )
-            .unwrap(),
-            ["groq", "together"]
-        );
-        assert_eq!(
-            tags(LLAMA, r#","provider":{"order":["groq"]}"#).unwrap()[0],
-            "groq"
-        );
-        assert_eq!(
-            tags(
-                LLAMA,
-                r#","provider":{"order":["groq"],"allow_fallbacks":false}"#
-            )
-            .unwrap(),
-            ["groq"]
-        );
-        assert!(
-            !tags(LLAMA, r#","provider":{"ignore":["deepinfra"]}"#)
-                .unwrap()
-                .contains(&"deepinfra/turbo".to_owned())
-        );
+        assert_eq!(tags(LLAMA, r#","provider":{"only":["groq","Together"],"sort":"latency"}"#).unwrap(), ["groq", "together"]);
+        assert_eq!(tags(LLAMA, r#","provider":{"order":["groq"]}"#).unwrap()[0], "groq");
+        assert_eq!(tags(LLAMA, r#","provider":{"order":["groq"],"allow_fallbacks":false}"#).unwrap(), ["groq"]);
+        assert!(!tags(LLAMA, r#","provider":{"ignore":["deepinfra"]}"#).unwrap().contains(&"deepinfra/turbo".to_owned()));
         let error = tags("openai/gpt-4o-mini", r#","provider":{"only":["groq"]}"#).unwrap_err();
         assert!(error.contains("permits only: groq"), "{error}");
     }
 
     #[test]
     fn price_and_length_are_hard_filters() {
-        let left = tags(
-            LLAMA,
-            r#","provider":{"max_price":{"prompt":0.1,"completion":"0.31"}}"#,
-        )
-        .unwrap();
+        let left = tags(LLAMA, r#","provider":{"max_price":{"prompt":0.1,"completion":"0.31"}}"#).unwrap();
         assert_eq!(left, ["chutes"]);
-        assert!(
-            tags(LLAMA, r#","provider":{"max_price":{"prompt":0.01}}"#)
-                .unwrap_err()
-                .contains("max_price")
-        );
+        assert!(tags(LLAMA, r#","provider":{"max_price":{"prompt":0.01}}"#).unwrap_err().contains("max_price"));
         assert_eq!(tags(LLAMA, r#","max_tokens":20000"#).unwrap(), ["groq"]);
-        assert!(
-            tags(LLAMA, r#","max_tokens":200000"#)
-                .unwrap_err()
-                .contains("maximum context length is 131072 tokens")
-        );
+        assert!(tags(LLAMA, r#","max_tokens":200000"#).unwrap_err().contains("maximum context length is 131072 tokens"));
     }
 
     #[test]
     fn free_and_private() {
-        let left = tags(
-            "deepseek/deepseek-chat-v3-0324",
-            r#","provider":{"data_collection":"deny","zdr":true}"#,
-        )
-        .unwrap();
+        let left = tags("deepseek/deepseek-chat-v3-0324", r#","provider":{"data_collection":"deny","zdr":true}"#).unwrap();
         assert_eq!(left.len(), 2);
-        assert!(
-            tags("openai/gpt-5-mini", r#","reasoning":{"effort":"none"}"#)
-                .unwrap_err()
-                .contains("mandatory")
-        );
+        assert!(tags("openai/gpt-5-mini", r#","reasoning":{"effort":"none"}"#).unwrap_err().contains("mandatory"));
     }
 }

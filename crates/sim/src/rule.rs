@@ -73,42 +73,28 @@ impl FixedReply {
 impl Rule {
     /// What is wrong with the rule, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
-        let whole_replies = usize::from(self.fault.is_some())
-            + usize::from(self.reply.is_some())
-            + usize::from(self.content.is_some());
+        let whole_replies = usize::from(self.fault.is_some()) + usize::from(self.reply.is_some()) + usize::from(self.content.is_some());
         if whole_replies > 1 {
             return Some("`fault`, `reply` and `content` exclude each other; keep one".to_owned());
         }
         if whole_replies == 0 && self.latency_ms.is_none() {
-            return Some(
-                "it does nothing; give it `fault`, `reply`, `content` or `latency_ms`".to_owned(),
-            );
+            return Some("it does nothing; give it `fault`, `reply`, `content` or `latency_ms`".to_owned());
         }
         if self.every == Some(0) {
             return Some("`every = 0` never happens; write 1 or more".to_owned());
         }
-        if let Some(probability) = self
-            .probability
-            .filter(|value| !(0.0..=1.0).contains(value))
-        {
-            return Some(format!(
-                "`probability = {probability}` is not between 0 and 1"
-            ));
+        if let Some(probability) = self.probability.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Some(format!("`probability = {probability}` is not between 0 and 1"));
         }
         if let (Some(from), Some(to)) = (self.from_request, self.to_request)
             && from > to
         {
-            return Some(format!(
-                "`from_request = {from}` comes after `to_request = {to}`"
-            ));
+            return Some(format!("`from_request = {from}` comes after `to_request = {to}`"));
         }
         if let Some(reply) = &self.reply
             && !(100..1000).contains(&reply.status)
         {
-            return Some(format!(
-                "`reply.status = {}` is not an HTTP status",
-                reply.status
-            ));
+            return Some(format!("`reply.status = {}` is not an HTTP status", reply.status));
         }
         None
     }
@@ -122,9 +108,7 @@ pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let Some(tail) = text.strip_prefix(start) else {
         return false;
     };
-    (0..=tail.len())
-        .filter(|at| tail.is_char_boundary(*at))
-        .any(|at| fits(rest, &tail[at..]))
+    (0..=tail.len()).filter(|at| tail.is_char_boundary(*at)).any(|at| fits(rest, &tail[at..]))
 }
 
 #[cfg(test)]
@@ -143,13 +127,6 @@ mod tests {
     #[test]
     fn a_rule_without_an_action_is_a_problem() {
         assert!(Rule::default().problem().unwrap().contains("does nothing"));
-        assert!(
-            Rule {
-                latency_ms: Some(5),
-                ..Rule::default()
-            }
-            .problem()
-            .is_none()
-        );
+        assert!(Rule { latency_ms: Some(5), ..Rule::default() }.problem().is_none());
     }
 }

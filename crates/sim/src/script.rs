@@ -35,20 +35,10 @@ impl SimConfig {
     /// # Errors
     /// [`SimError::Script`] with the line and the rule it is about.
     pub fn from_script(text: &str) -> Result<Self, SimError> {
-        let config = if text.trim_start().starts_with('{') {
-            read_json(text)?
-        } else {
-            read_toml(text)?
-        };
+        let config = if text.trim_start().starts_with('{') { read_json(text)? } else { read_toml(text)? };
         config.check().map_err(|complaint| {
-            let line = complaint
-                .rule
-                .and_then(|rule| header_line(text, "[[rule]]", rule));
-            SimError::Script {
-                line,
-                rule: complaint.rule,
-                message: complaint.message,
-            }
+            let line = complaint.rule.and_then(|rule| header_line(text, "[[rule]]", rule));
+            SimError::Script { line, rule: complaint.rule, message: complaint.message }
         })?;
         Ok(config)
     }
@@ -81,9 +71,8 @@ impl SimConfig {
             self.fault_every.push(read_fault_every(text)?);
         }
         if let Some(text) = &options.credits {
-            let amount = crate::PicoDollars::parse(text).ok_or_else(|| {
-                SimError::option("credits", text, "an amount of dollars such as 2.50")
-            })?;
+            let amount =
+                crate::PicoDollars::parse(text).ok_or_else(|| SimError::option("credits", text, "an amount of dollars such as 2.50"))?;
             self.keys.credits_dollars = Some(amount);
         }
         self.keys.open |= options.open;
@@ -94,32 +83,17 @@ impl SimConfig {
     pub(crate) fn check(&self) -> Result<(), Complaint> {
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(message) = rule.problem() {
-                return Err(Complaint {
-                    rule: Some(index + 1),
-                    message,
-                });
+                return Err(Complaint { rule: Some(index + 1), message });
             }
         }
         if self.fault_every.iter().any(|entry| entry.every == 0) {
-            return Err(Complaint::general(
-                "`fault_every` with `every = 0` never happens; write 1 or more",
-            ));
+            return Err(Complaint::general("`fault_every` with `every = 0` never happens; write 1 or more"));
         }
         if self.models.iter().any(|model| !model.id.contains('/')) {
-            return Err(Complaint::general(
-                "a `[[model]]` needs an `id` of the form author/slug",
-            ));
+            return Err(Complaint::general("a `[[model]]` needs an `id` of the form author/slug"));
         }
-        if self
-            .limits
-            .schedule
-            .iter()
-            .zip(self.limits.schedule.iter().skip(1))
-            .any(|(a, b)| a.at_s > b.at_s)
-        {
-            return Err(Complaint::general(
-                "`limits.schedule` must be in the order of `at_s`",
-            ));
+        if self.limits.schedule.iter().zip(self.limits.schedule.iter().skip(1)).any(|(a, b)| a.at_s > b.at_s) {
+            return Err(Complaint::general("`limits.schedule` must be in the order of `at_s`"));
         }
         Ok(())
     }
@@ -134,48 +108,28 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     fn general(message: &str) -> Self {
-        Self {
-            rule: None,
-            message: message.to_owned(),
-        }
+        Self { rule: None, message: message.to_owned() }
     }
 }
 
 fn read_toml(text: &str) -> Result<SimConfig, SimError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| line_at(text, span.start));
-        SimError::Script {
-            line,
-            rule: line.and_then(|line| rule_at(text, line)),
-            message: error.message().to_owned(),
-        }
+        SimError::Script { line, rule: line.and_then(|line| rule_at(text, line)), message: error.message().to_owned() }
     })
 }
 
 fn read_json(text: &str) -> Result<SimConfig, SimError> {
-    serde_json::from_str(text).map_err(|error| SimError::Script {
-        line: Some(error.line()),
-        rule: None,
-        message: error.to_string(),
-    })
+    serde_json::from_str(text).map_err(|error| SimError::Script { line: Some(error.line()), rule: None, message: error.to_string() })
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes()
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The number of the rule that the line stands in, if it stands in one.
 fn rule_at(text: &str, line: usize) -> Option<usize> {
-    let headers = text
-        .lines()
-        .take(line)
-        .map(str::trim)
-        .filter(|line| line.starts_with('['));
+    let headers = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('['));
     let (mut rules, mut inside) = (0, false);
     for header in headers {
         inside = header.starts_with("[[rule]]") || (inside && header.starts_with("[rule."));
@@ -186,13 +140,8 @@ fn rule_at(text: &str, line: usize) -> Option<usize> {
 
 /// The line of the nth table of that header.
 fn header_line(text: &str, header: &str, number: usize) -> Option<usize> {
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| line.trim().starts_with(header));
-    lines
-        .nth(number.checked_sub(1)?)
-        .map(|(index, _)| index + 1)
+    let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim().starts_with(header));
+    lines.nth(number.checked_sub(1)?).map(|(index, _)| index + 1)
 }
 
 fn read_latency(text: &str) -> Result<LatencyRange, SimError> {
@@ -200,11 +149,7 @@ fn read_latency(text: &str) -> Result<LatencyRange, SimError> {
     let (min, max) = text.split_once("..").unwrap_or((text, text));
     let min = min.trim().parse().map_err(|_| wrong())?;
     let max = max.trim().parse().map_err(|_| wrong())?;
-    if min > max {
-        Err(wrong())
-    } else {
-        Ok(LatencyRange { min, max })
-    }
+    if min > max { Err(wrong()) } else { Ok(LatencyRange { min, max }) }
 }
 
 fn read_hint(text: &str) -> Result<LimitHint, SimError> {
@@ -213,35 +158,20 @@ fn read_hint(text: &str) -> Result<LimitHint, SimError> {
         "reset" => Ok(LimitHint::Reset),
         "retry_after" => Ok(LimitHint::RetryAfter),
         "both" => Ok(LimitHint::Both),
-        _ => Err(SimError::option(
-            "rate-limit-hint",
-            text,
-            "none, reset, retry_after or both",
-        )),
+        _ => Err(SimError::option("rate-limit-hint", text, "none, reset, retry_after or both")),
     }
 }
 
 fn read_down(text: &str) -> Result<DownModel, SimError> {
     let (model, fault) = text.split_once('=').unwrap_or((text, "http_503"));
-    let fault: FaultKind = fault
-        .parse()
-        .map_err(|why: String| SimError::option("down", text, &why))?;
-    Ok(DownModel {
-        model: model.to_owned(),
-        fault,
-    })
+    let fault: FaultKind = fault.parse().map_err(|why: String| SimError::option("down", text, &why))?;
+    Ok(DownModel { model: model.to_owned(), fault })
 }
 
 fn read_fault_every(text: &str) -> Result<FaultEvery, SimError> {
     let wrong = || SimError::option("fault-every", text, "N:FAULT such as 10:http_503");
     let (every, fault) = text.split_once(':').ok_or_else(wrong)?;
-    let every: u64 = every
-        .parse()
-        .ok()
-        .filter(|every| *every > 0)
-        .ok_or_else(wrong)?;
-    let fault = fault
-        .parse()
-        .map_err(|why: String| SimError::option("fault-every", text, &why))?;
+    let every: u64 = every.parse().ok().filter(|every| *every > 0).ok_or_else(wrong)?;
+    let fault = fault.parse().map_err(|why: String| SimError::option("fault-every", text, &why))?;
     Ok(FaultEvery { every, fault })
 }

@@ -45,9 +45,7 @@ pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let mut state = mix(seed ^ 0xA076_1D64_78BD_642F) ^ bytes.len() as u64;
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
-        state = (state ^ u64::from_le_bytes(*word))
-            .wrapping_mul(0x9FB2_1C65_1E98_DF25)
-            .rotate_left(29);
+        state = (state ^ u64::from_le_bytes(*word)).wrapping_mul(0x9FB2_1C65_1E98_DF25).rotate_left(29);
     }
     let mut last = [0u8; 8];
     last[..rest.len()].copy_from_slice(rest);
@@ -69,11 +67,7 @@ mod tests {
     #[test]
     fn fractions_stay_below_one() {
         let mut draw = Draw::new(7);
-        assert!(
-            (0..1000)
-                .map(|_| draw.fraction())
-                .all(|fraction| (0.0..1.0).contains(&fraction))
-        );
+        assert!((0..1000).map(|_| draw.fraction()).all(|fraction| (0.0..1.0).contains(&fraction)));
         assert_eq!(draw.index(0), 0);
     }
 }

@@ -94,11 +94,7 @@ impl Counters {
         let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
         Self {
             requests: AtomicU64::new(0),
-            models: catalog
-                .models
-                .iter()
-                .map(|model| (model.id.clone(), AtomicU64::new(0)))
-                .collect(),
+            models: catalog.models.iter().map(|model| (model.id.clone(), AtomicU64::new(0))).collect(),
             statuses: zeros(STATUSES),
             faults: zeros(FaultKind::ALL.len()),
             prompt_tokens: AtomicU64::new(0),
@@ -115,14 +111,7 @@ impl Counters {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let (mut title, mut referer) = (None, false);
         let mut details = self.details.lock();
-        let Details {
-            recent,
-            next,
-            titles,
-            routes,
-            bodies,
-            ..
-        } = &mut *details;
+        let Details { recent, next, titles, routes, bodies, .. } = &mut *details;
         if recent.len() < KEPT_HEADERS {
             recent.push(String::new());
         }
@@ -138,9 +127,7 @@ impl Counters {
                 } else {
                     slot.push_str(value)
                 }
-                if name.eq_ignore_ascii_case("x-openrouter-title")
-                    || (title.is_none() && name.eq_ignore_ascii_case("x-title"))
-                {
+                if name.eq_ignore_ascii_case("x-openrouter-title") || (title.is_none() && name.eq_ignore_ascii_case("x-title")) {
                     title = Some(value.as_str());
                 }
                 referer |= name.eq_ignore_ascii_case("http-referer");
@@ -181,19 +168,12 @@ impl Counters {
         }
     }
 
-    pub(crate) fn answer(
-        &self,
-        model: usize,
-        provider: &str,
-        tokens: (u64, u64),
-        cost: PicoDollars,
-    ) {
+    pub(crate) fn answer(&self, model: usize, provider: &str, tokens: (u64, u64), cost: PicoDollars) {
         if let Some((_, counter)) = self.models.get(model) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.prompt_tokens.fetch_add(tokens.0, Ordering::Relaxed);
-        self.completion_tokens
-            .fetch_add(tokens.1, Ordering::Relaxed);
+        self.completion_tokens.fetch_add(tokens.1, Ordering::Relaxed);
         self.cost.fetch_add(cost.0, Ordering::Relaxed);
         let mut details = self.details.lock();
         match details.providers.get_mut(provider) {
@@ -211,8 +191,7 @@ impl Counters {
             details.ends.pop();
         }
         details.ends.push(std::cmp::Reverse(end));
-        self.peak
-            .fetch_max(details.ends.len() as u64, Ordering::Relaxed);
+        self.peak.fetch_max(details.ends.len() as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn enter(&self) {
@@ -225,20 +204,8 @@ impl Counters {
     }
 
     pub(crate) fn reset(&self) {
-        let single = [
-            &self.requests,
-            &self.prompt_tokens,
-            &self.completion_tokens,
-            &self.cost,
-            &self.without_attribution,
-            &self.peak,
-        ];
-        let listed = self
-            .models
-            .iter()
-            .map(|(_, counter)| counter)
-            .chain(&self.statuses)
-            .chain(&self.faults);
+        let single = [&self.requests, &self.prompt_tokens, &self.completion_tokens, &self.cost, &self.without_attribution, &self.peak];
+        let listed = self.models.iter().map(|(_, counter)| counter).chain(&self.statuses).chain(&self.faults);
         for counter in listed.chain(single) {
             counter.store(0, Ordering::Relaxed);
         }
@@ -248,9 +215,7 @@ impl Counters {
     pub(crate) fn snapshot(&self) -> Seen {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let details = self.details.lock();
-        let (newest, oldest) = details
-            .recent
-            .split_at(details.next.min(details.recent.len()));
+        let (newest, oldest) = details.recent.split_at(details.next.min(details.recent.len()));
         Seen {
             requests: read(&self.requests),
             by_route: details.routes.clone(),
@@ -279,24 +244,13 @@ impl Counters {
             prompt_tokens: read(&self.prompt_tokens),
             completion_tokens: read(&self.completion_tokens),
             cost_dollars: PicoDollars(read(&self.cost)),
-            recent: oldest
-                .iter()
-                .chain(newest)
-                .map(|text| seen_request(text))
-                .collect(),
+            recent: oldest.iter().chain(newest).map(|text| seen_request(text)).collect(),
         }
     }
 }
 
 fn is_secret(name: &str) -> bool {
-    [
-        "authorization",
-        "x-api-key",
-        "proxy-authorization",
-        "cookie",
-    ]
-    .iter()
-    .any(|known| name.eq_ignore_ascii_case(known))
+    ["authorization", "x-api-key", "proxy-authorization", "cookie"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// `Bearer …1c96`: the scheme and the last four characters.

@@ -28,11 +28,7 @@ const LARGEST_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// # Errors
 /// Whatever the system says about the address.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -45,9 +41,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Whatever the system says about the listener.
 pub async fn serve(simulator: Simulator, listener: TcpListener) -> io::Result<()> {
     let started = Instant::now();
-    let router = Router::new()
-        .fallback(answer)
-        .with_state((simulator, started));
+    let router = Router::new().fallback(answer).with_state((simulator, started));
     let listener = listener.tap_io(|connection| {
         // answers are small and each is waited for; without the option they are sent late, not wrong
         let _unset = connection.set_nodelay(true);
@@ -71,30 +65,17 @@ impl Drop for InFlight {
     }
 }
 
-async fn answer(
-    State((simulator, started)): State<(Simulator, Instant)>,
-    request: Request,
-) -> Response<Body> {
+async fn answer(State((simulator, started)): State<(Simulator, Instant)>, request: Request) -> Response<Body> {
     let in_flight = InFlight::new(&simulator);
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY_BYTES).await else {
-        return finish(
-            wire_error::plain(413, "Request payload too large"),
-            in_flight,
-        );
+        return finish(wire_error::plain(413, "Request payload too large"), in_flight);
     };
-    let headers = parts.headers.iter().map(|(name, value)| {
-        (
-            name.as_str().to_owned(),
-            String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        )
-    });
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let request = SimRequest {
         method: parts.method.as_str().to_owned(),
-        path: parts
-            .uri
-            .path_and_query()
-            .map_or_else(String::new, |path| path.as_str().to_owned()),
+        path: parts.uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned()),
         headers: headers.collect(),
         body: body.into(),
     };
@@ -112,20 +93,15 @@ fn finish(reply: SimReply, in_flight: InFlight) -> Response<Body> {
     let body = match reply.body {
         SimBody::Bytes(bytes) => Body::from(bytes),
         SimBody::Hang => Body::empty(),
-        SimBody::Stream(pieces) => {
-            Body::from_stream(paced(pieces, in_flight).map(Ok::<_, Infallible>))
-        }
-        SimBody::CutStream(pieces) => {
-            Body::from_stream(paced(pieces, in_flight).map(Ok).chain(cut()))
-        }
+        SimBody::Stream(pieces) => Body::from_stream(paced(pieces, in_flight).map(Ok::<_, Infallible>)),
+        SimBody::CutStream(pieces) => Body::from_stream(paced(pieces, in_flight).map(Ok).chain(cut())),
         SimBody::CutAfter(bytes) => {
             let pieces = vec![(std::time::Duration::ZERO, bytes)];
             Body::from_stream(paced(pieces, in_flight).map(Ok).chain(cut()))
         }
     };
     let mut response = Response::new(body);
-    *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {
         // a header that cannot be sent can only come from a script; the rest of the reply still can
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -136,20 +112,14 @@ fn finish(reply: SimReply, in_flight: InFlight) -> Response<Body> {
 }
 
 /// The pieces, each after its gap.
-fn paced(
-    pieces: Vec<(std::time::Duration, Vec<u8>)>,
-    in_flight: InFlight,
-) -> impl futures::Stream<Item = Bytes> {
-    stream::unfold(
-        (pieces.into_iter(), in_flight),
-        |(mut pieces, in_flight)| async move {
-            let (gap, bytes) = pieces.next()?;
-            if !gap.is_zero() {
-                tokio::time::sleep(gap).await;
-            }
-            Some((Bytes::from(bytes), (pieces, in_flight)))
-        },
-    )
+fn paced(pieces: Vec<(std::time::Duration, Vec<u8>)>, in_flight: InFlight) -> impl futures::Stream<Item = Bytes> {
+    stream::unfold((pieces.into_iter(), in_flight), |(mut pieces, in_flight)| async move {
+        let (gap, bytes) = pieces.next()?;
+        if !gap.is_zero() {
+            tokio::time::sleep(gap).await;
+        }
+        Some((Bytes::from(bytes), (pieces, in_flight)))
+    })
 }
 
 /// An error in place of more body: the connection is closed without an end. It waits for one turn of

@@ -41,10 +41,7 @@ pub(crate) struct World {
 impl fmt::Debug for Simulator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // the configuration may hold keys
-        formatter
-            .debug_struct("Simulator")
-            .field("seed", &self.0.config.seed)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Simulator").field("seed", &self.0.config.seed).finish_non_exhaustive()
     }
 }
 
@@ -76,11 +73,7 @@ impl Simulator {
     /// # Errors
     /// [`SimError::Script`] when the configuration contradicts itself.
     pub fn new(config: SimConfig) -> Result<Self, SimError> {
-        config.check().map_err(|complaint| SimError::Script {
-            line: None,
-            rule: complaint.rule,
-            message: complaint.message,
-        })?;
+        config.check().map_err(|complaint| SimError::Script { line: None, rule: complaint.rule, message: complaint.message })?;
         let catalog = Catalog::new(&config);
         Ok(Self(Arc::new(World {
             plan: FaultPlan::new(&config),
@@ -99,9 +92,7 @@ impl Simulator {
     #[must_use]
     pub fn handle(&self, request: &SimRequest, now: Duration) -> SimReply {
         let reply = self.answer(request, now);
-        let end = reply
-            .duration()
-            .map_or(Duration::MAX, |duration| now + duration);
+        let end = reply.duration().map_or(Duration::MAX, |duration| now + duration);
         if end > now {
             self.0.counters.virtual_flight(now, end);
         }
@@ -132,16 +123,9 @@ impl Simulator {
     /// The same as `handle`, for a server that counts what is in flight by itself.
     pub(crate) fn answer(&self, request: &SimRequest, now: Duration) -> SimReply {
         let world = &self.0;
-        let path = request
-            .path
-            .strip_prefix("/api/v1")
-            .unwrap_or(&request.path);
+        let path = request.path.strip_prefix("/api/v1").unwrap_or(&request.path);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let path = if path.len() > 1 {
-            path.trim_end_matches('/')
-        } else {
-            path
-        };
+        let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
         let route = Route::of(&request.method, path);
         match route {
             Route::SimSeen => return sim_seen(&self.seen()),
@@ -164,14 +148,7 @@ impl Simulator {
                 } else {
                     world.inference_requests.load(Ordering::Relaxed)
                 };
-                let asked = Asked {
-                    number,
-                    path,
-                    is_inference,
-                    body: &request.body,
-                    stream: false,
-                    now,
-                };
+                let asked = Asked { number, path, is_inference, body: &request.body, stream: false, now };
                 let known = matches!(caller, Ok(Caller::Inference(_) | Caller::Management(_)));
                 let caller = caller.unwrap_or(Caller::Anonymous);
                 match route {
@@ -180,17 +157,11 @@ impl Simulator {
                     }
                     Route::Chat => chat::chat(world, request, caller, asked, body_hash),
                     Route::Embeddings => embeddings::embed(world, request, caller, asked),
-                    _ => self
-                        .scripted(asked)
-                        .unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
+                    _ => self.scripted(asked).unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
                 }
             }
         };
-        let status = if matches!(reply.body, SimBody::Hang) {
-            0
-        } else {
-            reply.status
-        };
+        let status = if matches!(reply.body, SimBody::Hang) { 0 } else { reply.status };
         world.counters.reply(status);
         reply
     }
@@ -205,20 +176,9 @@ impl Simulator {
         let reply = match verdict.act {
             Act::Reply(fixed) => fixed_reply(fixed),
             Act::Fault(kind) => {
-                let answerer = Answerer {
-                    model: "the catalog",
-                    provider: "OpenRouter",
-                    slug: "openrouter",
-                };
+                let answerer = Answerer { model: "the catalog", provider: "OpenRouter", slug: "openrouter" };
                 let account = &world.account;
-                let hit = Hit {
-                    answerer,
-                    model: None,
-                    request: None,
-                    prompt_tokens: 0,
-                    account,
-                    now: asked.now,
-                };
+                let hit = Hit { answerer, model: None, request: None, prompt_tokens: 0, account, now: asked.now };
                 let reply = fault_reply::reply(kind, &hit)?;
                 world.counters.fault(kind);
                 reply
@@ -228,20 +188,8 @@ impl Simulator {
         Some(reply.after(verdict.latency.unwrap_or_default()))
     }
 
-    fn look_up(
-        &self,
-        route: Route<'_>,
-        query: Query<'_>,
-        caller: Caller<'_>,
-        known: bool,
-        now: Duration,
-    ) -> SimReply {
-        let World {
-            catalog,
-            account,
-            generations,
-            ..
-        } = &*self.0;
+    fn look_up(&self, route: Route<'_>, query: Query<'_>, caller: Caller<'_>, known: bool, now: Duration) -> SimReply {
+        let World { catalog, account, generations, .. } = &*self.0;
         match route {
             Route::Models | Route::ModelsOfUser => catalog_json::models(catalog, &query),
             Route::ModelsCount => catalog_json::count(catalog, &query),
@@ -257,9 +205,7 @@ impl Simulator {
                 None => wire_error::plain(400, "id: Required"),
             },
             Route::WrongMethod => wire_error::plain(405, "Method Not Allowed"),
-            Route::Chat | Route::Embeddings | Route::SimSeen | Route::SimReset | Route::Unknown => {
-                wire_error::plain(404, "Not Found")
-            }
+            Route::Chat | Route::Embeddings | Route::SimSeen | Route::SimReset | Route::Unknown => wire_error::plain(404, "Not Found"),
         }
     }
 
@@ -296,30 +242,16 @@ impl<'p> Route<'p> {
             "/sim/seen" => (Route::SimSeen, "GET"),
             "/sim/reset" => (Route::SimReset, "POST"),
             _ => match (path.strip_prefix("/models/"), path.strip_prefix("/model/")) {
-                (Some(rest), _) if rest.ends_with("/endpoints") => {
-                    (Route::Endpoints(rest.trim_end_matches("/endpoints")), "GET")
-                }
+                (Some(rest), _) if rest.ends_with("/endpoints") => (Route::Endpoints(rest.trim_end_matches("/endpoints")), "GET"),
                 (_, Some(id)) => (Route::Model(id), "GET"),
                 _ => return Route::Unknown,
             },
         };
-        if method.eq_ignore_ascii_case(wanted) {
-            route
-        } else {
-            Route::WrongMethod
-        }
+        if method.eq_ignore_ascii_case(wanted) { route } else { Route::WrongMethod }
     }
 
     fn needs_key(self) -> bool {
-        matches!(
-            self,
-            Route::ModelsOfUser
-                | Route::Key
-                | Route::Credits
-                | Route::Generation
-                | Route::Chat
-                | Route::Embeddings
-        )
+        matches!(self, Route::ModelsOfUser | Route::Key | Route::Credits | Route::Generation | Route::Chat | Route::Embeddings)
     }
 
     /// The route as the counters call it: ids left out, so that there are few of them.

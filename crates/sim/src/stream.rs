@@ -33,30 +33,14 @@ pub(crate) fn stalled() -> Pieces {
 }
 
 /// The answer as a stream, ended early where the fault says so.
-pub(crate) fn render(
-    served: &Served<'_>,
-    answer: &Answer,
-    layout: Layout,
-    fault: Option<FaultKind>,
-) -> Pieces {
-    let mut writer = Writer {
-        served,
-        pieces: Vec::new(),
-        gap: layout.gap,
-    };
+pub(crate) fn render(served: &Served<'_>, answer: &Answer, layout: Layout, fault: Option<FaultKind>) -> Pieces {
+    let mut writer = Writer { served, pieces: Vec::new(), gap: layout.gap };
     for _ in 0..layout.leading_comments {
         writer.push(COMMENT.to_vec());
     }
     let deltas = deltas(answer);
-    let ends_early = matches!(
-        fault,
-        Some(FaultKind::TruncatedStream | FaultKind::MidstreamError | FaultKind::Cut)
-    );
-    let sent = if ends_early {
-        deltas.len().div_ceil(2)
-    } else {
-        deltas.len()
-    };
+    let ends_early = matches!(fault, Some(FaultKind::TruncatedStream | FaultKind::MidstreamError | FaultKind::Cut));
+    let sent = if ends_early { deltas.len().div_ceil(2) } else { deltas.len() };
     let middle = sent / 2;
     for (index, delta) in deltas.iter().take(sent).enumerate() {
         if index == middle && layout.leading_comments > 0 {
@@ -104,20 +88,11 @@ type Choice<'c> = (&'c str, Option<(&'c str, &'c str)>);
 
 impl Writer<'_> {
     fn push(&mut self, bytes: Vec<u8>) {
-        let gap = if self.pieces.is_empty() {
-            Duration::ZERO
-        } else {
-            self.gap
-        };
+        let gap = if self.pieces.is_empty() { Duration::ZERO } else { self.gap };
         self.pieces.push((gap, bytes));
     }
 
-    fn chunk(
-        &mut self,
-        choice: Option<Choice<'_>>,
-        error: Option<&serde_json::Value>,
-        with_usage: bool,
-    ) {
+    fn chunk(&mut self, choice: Option<Choice<'_>>, error: Option<&serde_json::Value>, with_usage: bool) {
         let mut out = b"data: ".to_vec();
         head(&mut out, self.served, "chat.completion.chunk");
         if let Some(error) = error {
@@ -153,11 +128,7 @@ impl Writer<'_> {
             "message": "The provider disconnected in the middle of the answer",
             "metadata": { "error_type": "provider_unavailable", "provider_code": "disconnected" },
         });
-        self.chunk(
-            Some(("\"content\":\"\"", Some(("error", "error")))),
-            Some(&error),
-            false,
-        );
+        self.chunk(Some(("\"content\":\"\"", Some(("error", "error")))), Some(&error), false);
     }
 }
 
@@ -169,12 +140,7 @@ fn deltas(answer: &Answer) -> Vec<String> {
         text(&mut out, value);
         String::from_utf8_lossy(&out).into_owned()
     };
-    for piece in answer
-        .reasoning
-        .as_deref()
-        .map(pieces_of)
-        .unwrap_or_default()
-    {
+    for piece in answer.reasoning.as_deref().map(pieces_of).unwrap_or_default() {
         let piece = quoted(piece);
         deltas.push(format!(
             "\"content\":\"\",\"reasoning\":{piece},\"reasoning_details\":[{{\"type\":\"reasoning.text\",\"text\":{piece},\"format\":\"unknown\",\"index\":0}}]"
@@ -194,10 +160,7 @@ fn deltas(answer: &Answer) -> Vec<String> {
             quoted(&call.name)
         ));
         for piece in pieces_of(&call.arguments) {
-            deltas.push(format!(
-                "\"content\":null,\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":{}}}}}]",
-                quoted(piece)
-            ));
+            deltas.push(format!("\"content\":null,\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":{}}}}}]", quoted(piece)));
         }
     }
     deltas
@@ -227,12 +190,7 @@ mod tests {
 
     #[test]
     fn pieces_add_up() {
-        for text in [
-            "",
-            "one",
-            "one two three four five, six",
-            "ünïcödé ünïcödé ünïcödé ünïcödé ünïcödé ünïcödé",
-        ] {
+        for text in ["", "one", "one two three four five, six", "ünïcödé ünïcödé ünïcödé ünïcödé ünïcödé ünïcödé"] {
             assert_eq!(pieces_of(text).concat(), text);
         }
         assert!(pieces_of("one two three four five six seven").len() > 1);

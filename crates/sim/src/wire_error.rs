@@ -10,10 +10,7 @@ const USER: &str = "user_simulated";
 
 /// An error with a message and nothing else.
 pub(crate) fn plain(status: u16, message: &str) -> SimReply {
-    SimReply::json(
-        status,
-        &json!({ "error": { "message": message, "code": status } }),
-    )
+    SimReply::json(status, &json!({ "error": { "message": message, "code": status } }))
 }
 
 /// An error with metadata.
@@ -29,13 +26,7 @@ pub(crate) fn from_provider(status: u16, provider: &str, raw: &str, error_type: 
 }
 
 /// An error with the newer `availability` object.
-pub(crate) fn availability(
-    status: u16,
-    message: &str,
-    error_type: &str,
-    availability: Value,
-    metadata: Option<Value>,
-) -> SimReply {
+pub(crate) fn availability(status: u16, message: &str, error_type: &str, availability: Value, metadata: Option<Value>) -> SimReply {
     let mut error = json!({
         "message": message,
         "code": status,
@@ -71,22 +62,14 @@ pub(crate) fn unknown_model(model: &str) -> SimReply {
 
 /// 400 for too many tokens.
 pub(crate) fn context_length(limit: u64, text: u64, tools: u64, output: u64) -> SimReply {
-    let tools_part = if tools == 0 {
-        String::new()
-    } else {
-        format!(" {tools} of tool input,")
-    };
+    let tools_part = if tools == 0 { String::new() } else { format!(" {tools} of tool input,") };
     let message = format!(
         "This endpoint's maximum context length is {limit} tokens. However, you requested about {} tokens \
          ({text} of text input,{tools_part} {output} in the output). Please reduce the length of either one, or \
          use the context-compression plugin to compress your prompt automatically.",
         text + tools + output
     );
-    with_metadata(
-        400,
-        &message,
-        &json!({ "provider_name": null, "error_type": "context_length_exceeded" }),
-    )
+    with_metadata(400, &message, &json!({ "provider_name": null, "error_type": "context_length_exceeded" }))
 }
 
 /// 404 after a routing step left nothing.
@@ -95,11 +78,7 @@ pub(crate) fn routed_out(message: &str, step: &str, before: usize) -> SimReply {
         { "step": "Initial Endpoints", "endpoint_count": before },
         { "step": step, "endpoint_count": 0 },
     ]);
-    with_metadata(
-        404,
-        message,
-        &json!({ "routing_funnel": funnel, "failed_routing_step": step }),
-    )
+    with_metadata(404, message, &json!({ "routing_funnel": funnel, "failed_routing_step": step }))
 }
 
 /// 404 because no endpoint lists every parameter of the body.
@@ -133,9 +112,7 @@ pub(crate) fn parameters_filtered(model: &str, slugs: &[&str]) -> SimReply {
 
 /// 404 because none of the endpoints takes tools.
 pub(crate) fn no_tool_use(tool: &str, before: usize) -> SimReply {
-    let message = format!(
-        "No endpoints found that support tool use. Try disabling \"{tool}\". {ROUTING_HELP}"
-    );
+    let message = format!("No endpoints found that support tool use. Try disabling \"{tool}\". {ROUTING_HELP}");
     routed_out(&message, "Filter by Tool Compatibility", before)
 }
 
@@ -226,17 +203,11 @@ pub(crate) fn upstream_rate_limited(model: &str, provider: &str, retry_after_s: 
         "headers": { "Retry-After": retry_after_s.to_string() },
         "error_type": "rate_limit_exceeded",
     });
-    with_metadata(429, PROVIDER_RETURNED, &metadata)
-        .with_header("retry-after", retry_after_s.to_string())
+    with_metadata(429, PROVIDER_RETURNED, &metadata).with_header("retry-after", retry_after_s.to_string())
 }
 
 /// 429 of a free-model quota; the reset stands in the headers and again in the metadata.
-pub(crate) fn free_quota(
-    message: &str,
-    limit: u32,
-    reset_epoch_ms: u64,
-    source: Option<&str>,
-) -> SimReply {
+pub(crate) fn free_quota(message: &str, limit: u32, reset_epoch_ms: u64, source: Option<&str>) -> SimReply {
     let (limit, reset) = (limit.to_string(), reset_epoch_ms.to_string());
     let mut metadata = json!({
         "headers": { "X-RateLimit-Limit": limit, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset },
@@ -257,11 +228,7 @@ pub(crate) fn no_credits() -> SimReply {
         "limit_source": "openrouter_credits",
         "remedy_hint": "Add credits at https://openrouter.ai/settings/credits.",
     });
-    with_metadata(
-        402,
-        "Insufficient credits. Add more using https://openrouter.ai/credits",
-        &metadata,
-    )
+    with_metadata(402, "Insufficient credits. Add more using https://openrouter.ai/credits", &metadata)
 }
 
 /// 402 because the longest possible answer costs more than is left.
@@ -271,11 +238,7 @@ pub(crate) fn cannot_afford(requested: u64, affordable: u64) -> SimReply {
          only afford {affordable}. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid \
          account"
     );
-    with_metadata(
-        402,
-        &message,
-        &json!({ "provider_name": null, "limit_source": "openrouter_credits" }),
-    )
+    with_metadata(402, &message, &json!({ "provider_name": null, "limit_source": "openrouter_credits" }))
 }
 
 /// 402 because of what is already in flight.
@@ -297,11 +260,7 @@ pub(crate) fn weight_exceeds_budget() -> SimReply {
         "limit_source": "openrouter_credits",
         "remedy_hint": "Lower max_tokens or the prompt size, or add credits.",
     });
-    with_metadata(
-        402,
-        "This request requires more credits, or fewer max_tokens.",
-        &metadata,
-    )
+    with_metadata(402, "This request requires more credits, or fewer max_tokens.", &metadata)
 }
 
 /// 403 because the input was flagged.
@@ -312,9 +271,7 @@ pub(crate) fn moderation(model: &str, provider: &str, input: &str) -> SimReply {
         "provider_name": provider,
         "model_slug": model,
     });
-    let message = format!(
-        "{model} requires moderation on {provider}. Your input was flagged for \"violence\". No credits were charged."
-    );
+    let message = format!("{model} requires moderation on {provider}. Your input was flagged for \"violence\". No credits were charged.");
     with_metadata(403, &message, &metadata)
 }
 
@@ -324,8 +281,7 @@ pub(crate) fn key_limit() -> SimReply {
         "limit_source": "openrouter_key_limit",
         "remedy_hint": "Raise the key's credit limit or wait for it to reset.",
     });
-    let message =
-        "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys";
+    let message = "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys";
     with_metadata(403, message, &metadata)
 }
 
@@ -354,10 +310,7 @@ pub(crate) fn add_previous(reply: SimReply, previous: &[Value]) -> SimReply {
             fields.insert("previous_errors".to_owned(), json!(previous));
         }
     }
-    SimReply {
-        body: crate::reply::SimBody::Bytes(body.to_string().into_bytes()),
-        ..reply
-    }
+    SimReply { body: crate::reply::SimBody::Bytes(body.to_string().into_bytes()), ..reply }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the simulator makes of a text: its key words, its numbers and whether it sounds pleased.
 
+use std::sync::LazyLock;
+
 /// Words that speak for something, sorted.
 const PLEASED: &[&str] = &[
     "amazing",
@@ -129,9 +131,7 @@ const DISPLEASED: &[&str] = &[
 ];
 
 /// Words that turn the next one around.
-const TURNING: &[&str] = &[
-    "cannot", "cant", "didnt", "doesnt", "dont", "isnt", "no", "not", "wasnt", "without", "wont",
-];
+const TURNING: &[&str] = &["cannot", "cant", "didnt", "doesnt", "dont", "isnt", "no", "not", "wasnt", "without", "wont"];
 
 /// Words that say nothing about a text, sorted.
 const COMMON: &[&str] = &[
@@ -191,6 +191,39 @@ const COMMON: &[&str] = &[
     "your",
 ];
 
+/// What a known word says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Pleased,
+    Displeased,
+    Turning,
+    Common,
+}
+
+/// All known words by their first letter: every word of every prompt is looked up, so it must be cheap.
+static KNOWN: LazyLock<[Vec<(&'static str, Meaning)>; 26]> = LazyLock::new(|| {
+    let mut by_letter: [Vec<(&'static str, Meaning)>; 26] = Default::default();
+    let lists = [(PLEASED, Meaning::Pleased), (DISPLEASED, Meaning::Displeased), (TURNING, Meaning::Turning), (COMMON, Meaning::Common)];
+    for (list, meaning) in lists {
+        for word in list {
+            if let Some(bucket) = letter(word).and_then(|letter| by_letter.get_mut(letter)) {
+                bucket.push((word, meaning));
+            }
+        }
+    }
+    by_letter
+});
+
+fn letter(word: &str) -> Option<usize> {
+    let first = word.as_bytes().first()?;
+    first.is_ascii_lowercase().then(|| usize::from(first - b'a'))
+}
+
+fn meaning_of(lower: &str) -> Option<Meaning> {
+    let bucket = KNOWN.get(letter(lower)?)?;
+    bucket.iter().find(|(known, _)| known.len() == lower.len() && *known == lower).map(|(_, meaning)| *meaning)
+}
+
 /// A text, read once.
 #[derive(Debug, Default)]
 pub(crate) struct Words<'a> {
@@ -208,34 +241,31 @@ impl<'a> Words<'a> {
         let mut words = Self::default();
         let mut turned = false;
         let mut lower = String::new();
-        for word in text.split(|character: char| !character.is_alphanumeric() && character != '\'')
-        {
+        for word in text.split(|character: char| !character.is_alphanumeric() && character != '\'') {
             if word.is_empty() {
                 continue;
             }
             lower.clear();
-            lower.extend(
-                word.chars()
-                    .filter(|character| *character != '\'')
-                    .flat_map(char::to_lowercase),
-            );
-            if TURNING.binary_search(&lower.as_str()).is_ok() {
+            for character in word.chars().filter(|character| *character != '\'') {
+                if character.is_ascii() { lower.push(character.to_ascii_lowercase()) } else { lower.extend(character.to_lowercase()) }
+            }
+            let meaning = meaning_of(&lower);
+            if meaning == Some(Meaning::Turning) {
                 turned = true;
                 continue;
             }
-            if !labels.contains(&lower) {
-                let mood = i32::from(PLEASED.binary_search(&lower.as_str()).is_ok())
-                    - i32::from(DISPLEASED.binary_search(&lower.as_str()).is_ok());
-                words.mood += if turned { -mood } else { mood };
-            }
+            let mood = match meaning {
+                Some(Meaning::Pleased) if !labels.contains(&lower) => 1,
+                Some(Meaning::Displeased) if !labels.contains(&lower) => -1,
+                _ => 0,
+            };
+            words.mood += if turned { -mood } else { mood };
             turned = false;
-            if words.numbers.len() < 16 && lower.as_bytes().first().is_some_and(u8::is_ascii_digit)
-            {
-                words.numbers.extend(lower.parse::<i64>().ok());
-            } else if words.key_words.len() < 64
-                && lower.len() >= 4
-                && COMMON.binary_search(&lower.as_str()).is_err()
-            {
+            if lower.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+                if words.numbers.len() < 16 {
+                    words.numbers.extend(lower.parse::<i64>().ok());
+                }
+            } else if words.key_words.len() < 64 && lower.len() >= 4 && meaning != Some(Meaning::Common) {
                 words.key_words.push(word);
             }
         }
@@ -249,13 +279,7 @@ impl<'a> Words<'a> {
             return "nothing".to_owned();
         }
         let start = usize::try_from(start % length as u64).unwrap_or(0);
-        let chosen: Vec<&str> = self
-            .key_words
-            .iter()
-            .skip(start)
-            .take(count.max(1))
-            .copied()
-            .collect();
+        let chosen: Vec<&str> = self.key_words.iter().skip(start).take(count.max(1)).copied().collect();
         chosen.join(" ")
     }
 }
@@ -263,15 +287,11 @@ impl<'a> Words<'a> {
 /// How pleased a label sounds, from -2 to 2; none if it says nothing of the kind.
 pub(crate) fn mood_of_label(label: &str) -> Option<i32> {
     let lower = label.to_lowercase();
-    let strong = ["very", "strongly", "extremely"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let strong = ["very", "strongly", "extremely"].iter().any(|word| lower.contains(word));
     let last = lower.rsplit([' ', '_', '-']).next().unwrap_or("");
     let direction = match last {
-        "positive" | "good" | "pos" | "happy" | "pleased" | "satisfied" | "favorable"
-        | "favourable" | "great" => 1,
-        "negative" | "bad" | "neg" | "unhappy" | "angry" | "dissatisfied" | "unfavorable"
-        | "poor" => -1,
+        "positive" | "good" | "pos" | "happy" | "pleased" | "satisfied" | "favorable" | "favourable" | "great" => 1,
+        "negative" | "bad" | "neg" | "unhappy" | "angry" | "dissatisfied" | "unfavorable" | "poor" => -1,
         "neutral" | "mixed" | "average" | "ok" => return Some(0),
         _ => return None,
     };
@@ -295,10 +315,7 @@ mod tests {
         assert!(Words::read("I love it, great quality", &[]).mood > 0);
         assert!(Words::read("Terrible. It broke and I want a refund", &[]).mood < 0);
         assert!(Words::read("this is not good", &[]).mood < 0);
-        assert_eq!(
-            Words::read("Is it good or bad?", &["good".into(), "bad".into()]).mood,
-            0
-        );
+        assert_eq!(Words::read("Is it good or bad?", &["good".into(), "bad".into()]).mood, 0);
     }
 
     #[test]

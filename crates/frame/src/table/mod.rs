@@ -16,7 +16,7 @@ use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::TableReference;
+use datafusion::common::TableReference;
 
 use crate::error::{FrameError, nearest};
 use locate::{Format, Source};
@@ -103,7 +103,7 @@ impl Tables {
             urls.push(ListingTableUrl::try_new(url, None).map_err(cannot)?);
         }
         let state = self.context.state();
-        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("").with_collect_stat(true).with_target_partitions(1);
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
         let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
         let config = config.infer_schema(&state).await.map_err(cannot)?;
         Ok(Arc::new(ListingTable::try_new(config).map_err(cannot)?))

@@ -37,27 +37,15 @@ fn one_seed_one_trace() {
 #[test]
 fn an_answer_depends_on_seed_and_text_only() {
     let simulator = simulator("seed = 5");
-    let first = crate::content(&chat(
-        &simulator,
-        &question("openai/gpt-4o"),
-        Duration::ZERO,
-    ));
-    let later = crate::content(&chat(
-        &simulator,
-        &question("openai/gpt-4o"),
-        Duration::from_secs(99),
-    ));
+    let first = crate::content(&chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO));
+    let later = crate::content(&chat(&simulator, &question("openai/gpt-4o"), Duration::from_secs(99)));
     assert_eq!(first, later);
 }
 
 #[test]
 fn reset_starts_everything_anew() {
     let simulator = simulator("fault_every = [{ every = 2, fault = 'http_500' }]");
-    let statuses = || -> Vec<u16> {
-        (0..3)
-            .map(|_| chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status)
-            .collect()
-    };
+    let statuses = || -> Vec<u16> { (0..3).map(|_| chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status).collect() };
     let before = statuses();
     assert_eq!(before, [200, 500, 200]);
     let reset = corsac_sim::SimRequest::post("/api/v1/sim/reset", crate::KEY, "");

@@ -15,25 +15,15 @@ fn schema() -> Value {
 /// What a structured question gets under a fault.
 fn under(kind: FaultKind) -> SimReply {
     let simulator = simulator(&format!("[[rule]]\nfault = '{kind}'"));
-    let reply = chat(
-        &simulator,
-        &structured("openai/gpt-4o-mini", "I love it", &schema()),
-        Duration::ZERO,
-    );
-    assert_eq!(
-        simulator.seen().by_fault.values().sum::<u64>(),
-        1,
-        "{kind} is counted once"
-    );
+    let reply = chat(&simulator, &structured("openai/gpt-4o-mini", "I love it", &schema()), Duration::ZERO);
+    assert_eq!(simulator.seen().by_fault.values().sum::<u64>(), 1, "{kind} is counted once");
     reply
 }
 
 /// What an answer's text is worth.
 fn verdict_on(reply: &SimReply) -> &'static str {
     let body = json_of(reply);
-    let content = body["choices"][0]["message"]["content"]
-        .as_str()
-        .unwrap_or("");
+    let content = body["choices"][0]["message"]["content"].as_str().unwrap_or("");
     match serde_json::from_str::<Value>(content) {
         Err(_) => "no JSON",
         Ok(answer) if jsonschema::is_valid(&schema(), &answer) => "good",
@@ -53,11 +43,7 @@ fn faults_in_place_of_an_answer() {
         (Kind::Http529, 529, "provider_overloaded"),
         (Kind::Http408, 408, "Operation timed out"),
         (Kind::RateLimited, 429, "Rate limit exceeded"),
-        (
-            Kind::UpstreamRateLimited,
-            429,
-            "upstream_provider_shared_pool",
-        ),
+        (Kind::UpstreamRateLimited, 429, "upstream_provider_shared_pool"),
         (Kind::FreePerDay, 429, "openrouter_free_tier_daily"),
         (Kind::CapacityExhausted, 429, "capacity_exhausted"),
         (Kind::NoCredits402, 402, "Insufficient credits"),
@@ -67,23 +53,11 @@ fn faults_in_place_of_an_answer() {
         (Kind::Guardrail403, 403, "patterns"),
         (Kind::KeyLimit403, 403, "Key limit exceeded"),
         (Kind::Unauthorized401, 401, "User not found."),
-        (
-            Kind::NoEndpoints404,
-            404,
-            "No endpoints found for openai/gpt-4o-mini.",
-        ),
+        (Kind::NoEndpoints404, 404, "No endpoints found for openai/gpt-4o-mini."),
         (Kind::ParameterFilter404, 404, "Filter by Parameters"),
         (Kind::DataPolicy404, 404, "data policy"),
-        (
-            Kind::SchemaRefused400,
-            400,
-            "Invalid schema for response_format 'answer'",
-        ),
-        (
-            Kind::ContextLength400,
-            400,
-            "maximum context length is 128000 tokens",
-        ),
+        (Kind::SchemaRefused400, 400, "Invalid schema for response_format 'answer'"),
+        (Kind::ContextLength400, 400, "maximum context length is 128000 tokens"),
         (Kind::ReasoningMandatory400, 400, "Reasoning is mandatory"),
         (Kind::ErrorIn200, 200, "\"error\""),
         (Kind::GarbageBody, 200, "not json at all"),
@@ -94,27 +68,14 @@ fn faults_in_place_of_an_answer() {
         assert!(text.contains(part), "{kind}: {text}");
         if ![Kind::Http524Html, Kind::GarbageBody].contains(&kind) {
             let error = json_of(&reply)["error"].clone();
-            assert_eq!(
-                error["code"].as_u64(),
-                Some(if status == 200 {
-                    502
-                } else {
-                    u64::from(status)
-                }),
-                "{kind}"
-            );
+            assert_eq!(error["code"].as_u64(), Some(if status == 200 { 502 } else { u64::from(status) }), "{kind}");
         }
     }
 }
 
 #[test]
 fn some_faults_say_when_to_come_back() {
-    for kind in [
-        FaultKind::Http503,
-        FaultKind::UpstreamRateLimited,
-        FaultKind::InFlight402,
-        FaultKind::CapacityExhausted,
-    ] {
+    for kind in [FaultKind::Http503, FaultKind::UpstreamRateLimited, FaultKind::InFlight402, FaultKind::CapacityExhausted] {
         assert_eq!(under(kind).header("Retry-After"), Some("5"), "{kind}");
     }
 }
@@ -138,28 +99,13 @@ fn faults_that_spoil_an_answer() {
     ] {
         let reply = under(kind);
         assert_eq!(reply.status, 200, "{kind}");
-        assert_eq!(
-            json_of(&reply)["choices"][0]["finish_reason"],
-            finish,
-            "{kind}"
-        );
-        assert_eq!(
-            verdict_on(&reply),
-            worth,
-            "{kind}: {}",
-            json_of(&reply)["choices"][0]
-        );
+        assert_eq!(json_of(&reply)["choices"][0]["finish_reason"], finish, "{kind}");
+        assert_eq!(verdict_on(&reply), worth, "{kind}: {}", json_of(&reply)["choices"][0]);
     }
     assert!(json_of(&under(Kind::ChoiceError))["choices"][0]["error"]["code"].is_u64());
-    assert_eq!(
-        json_of(&under(Kind::EmptyStop))["usage"]["completion_tokens"],
-        0
-    );
+    assert_eq!(json_of(&under(Kind::EmptyStop))["usage"]["completion_tokens"], 0);
     assert_eq!(json_of(&under(Kind::EmptyStop))["usage"]["cost"], 0);
-    assert_eq!(
-        under(Kind::WrongContentType).header("content-type"),
-        Some("text/plain; charset=utf-8")
-    );
+    assert_eq!(under(Kind::WrongContentType).header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(under(Kind::Slow).delay, Duration::from_secs(30));
     assert!(json_of(&under(Kind::Refusal))["choices"][0]["message"]["refusal"].is_string());
 }
@@ -167,15 +113,9 @@ fn faults_that_spoil_an_answer() {
 #[test]
 fn faults_of_the_connection() {
     assert!(matches!(under(FaultKind::Hang).body, SimBody::Hang));
-    assert!(
-        matches!(under(FaultKind::StalledStream).body, SimBody::Hang),
-        "no stream was asked for"
-    );
+    assert!(matches!(under(FaultKind::StalledStream).body, SimBody::Hang), "no stream was asked for");
     for kind in [FaultKind::Cut, FaultKind::TruncatedStream] {
-        assert!(
-            matches!(under(kind).body, SimBody::CutAfter(bytes) if !bytes.is_empty()),
-            "{kind}"
-        );
+        assert!(matches!(under(kind).body, SimBody::CutAfter(bytes) if !bytes.is_empty()), "{kind}");
     }
 }
 
@@ -183,59 +123,32 @@ fn faults_of_the_connection() {
 fn a_tool_without_arguments() {
     let body = json!({ "model": "openai/gpt-4o", "messages": [{ "role": "user", "content": "x" }],
         "tools": [{ "type": "function", "function": { "name": "f", "parameters": { "type": "object", "properties": {} } } }] });
-    let reply = chat(
-        &simulator("[[rule]]\nfault = 'tool_empty_arguments'"),
-        &body,
-        Duration::ZERO,
-    );
-    assert_eq!(
-        json_of(&reply)["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"],
-        ""
-    );
+    let reply = chat(&simulator("[[rule]]\nfault = 'tool_empty_arguments'"), &body, Duration::ZERO);
+    assert_eq!(json_of(&reply)["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], "");
 }
 
 #[test]
 fn a_model_that_is_down_leads_to_the_next() {
-    for kind in [
-        "http_503",
-        "no_endpoints_404",
-        "upstream_rate_limited",
-        "http_502",
-    ] {
-        let simulator = simulator(&format!(
-            "down = [{{ model = 'openai/gpt-4o', fault = '{kind}' }}]"
-        ));
+    for kind in ["http_503", "no_endpoints_404", "upstream_rate_limited", "http_502"] {
+        let simulator = simulator(&format!("down = [{{ model = 'openai/gpt-4o', fault = '{kind}' }}]"));
         let mut body = question("openai/gpt-4o");
-        assert_ne!(
-            chat(&simulator, &body, Duration::ZERO).status,
-            200,
-            "{kind}"
-        );
+        assert_ne!(chat(&simulator, &body, Duration::ZERO).status, 200, "{kind}");
         body["models"] = json!(["openai/gpt-4o", "anthropic/claude-sonnet-4"]);
         let answer = json_of(&chat(&simulator, &body, Duration::ZERO));
-        assert_eq!(
-            answer["model"], "anthropic/claude-4-sonnet-20250522",
-            "{kind}"
-        );
+        assert_eq!(answer["model"], "anthropic/claude-4-sonnet-20250522", "{kind}");
     }
 }
 
 #[test]
 fn the_last_error_carries_those_before_it() {
-    let simulator =
-        simulator("down = [{ model = 'openai/*' }, { model = 'anthropic/*', fault = 'http_502' }]");
+    let simulator = simulator("down = [{ model = 'openai/*' }, { model = 'anthropic/*', fault = 'http_502' }]");
     let mut body = question("openai/gpt-4o");
     body["models"] = json!(["anthropic/claude-3-haiku"]);
     let error = json_of(&chat(&simulator, &body, Duration::ZERO));
     assert_eq!(error["error"]["code"], 502);
-    let previous = error["error"]["metadata"]["previous_errors"]
-        .as_array()
-        .unwrap();
+    let previous = error["error"]["metadata"]["previous_errors"].as_array().unwrap();
     assert_eq!(previous.len(), 1);
-    assert_eq!(
-        (&previous[0]["status"], &previous[0]["code"]),
-        (&json!(503), &json!("temporarily_unavailable"))
-    );
+    assert_eq!((&previous[0]["status"], &previous[0]["code"]), (&json!(503), &json!("temporarily_unavailable")));
 }
 
 #[test]
@@ -257,27 +170,13 @@ fn a_rule_for_a_provider_leaves_the_others() {
 fn a_strict_schema_outside_the_subset_is_refused_by_those_who_insist() {
     let open = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
     let mut body = structured("openai/gpt-4o-mini", "text", &open);
-    assert_eq!(
-        chat(&simulator(""), &body, Duration::ZERO).status,
-        200,
-        "not strict"
-    );
+    assert_eq!(chat(&simulator(""), &body, Duration::ZERO).status, 200, "not strict");
     body["response_format"]["json_schema"]["strict"] = json!(true);
     let error = json_of(&chat(&simulator(""), &body, Duration::ZERO));
     assert_eq!(error["error"]["message"], "Provider returned error");
-    let raw: Value =
-        serde_json::from_str(error["error"]["metadata"]["raw"].as_str().unwrap()).unwrap();
-    assert!(
-        raw["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("additionalProperties"),
-        "{raw}"
-    );
-    assert_eq!(
-        chat(&simulator("strict_schemas = false"), &body, Duration::ZERO).status,
-        200
-    );
+    let raw: Value = serde_json::from_str(error["error"]["metadata"]["raw"].as_str().unwrap()).unwrap();
+    assert!(raw["error"]["message"].as_str().unwrap().contains("additionalProperties"), "{raw}");
+    assert_eq!(chat(&simulator("strict_schemas = false"), &body, Duration::ZERO).status, 200);
     body["model"] = json!("mistralai/mistral-small-3.2-24b-instruct");
     assert_eq!(chat(&simulator(""), &body, Duration::ZERO).status, 200);
 }
@@ -291,19 +190,10 @@ fn fixed_replies_and_contents() {
     );
     let mut body = question("openai/gpt-4o");
     let reply = chat(&simulator, &body, Duration::ZERO);
-    assert_eq!(
-        (crate::content(&reply).as_str(), reply.delay),
-        ("forty-two", Duration::from_millis(77))
-    );
+    assert_eq!((crate::content(&reply).as_str(), reply.delay), ("forty-two", Duration::from_millis(77)));
     body["messages"][0]["content"] = json!("I am a teapot");
     let reply = chat(&simulator, &body, Duration::ZERO);
-    assert_eq!(
-        (reply.status, reply.header("x-kind"), json_of(&reply)),
-        (418, Some("tea"), json!({ "short": true }))
-    );
+    assert_eq!((reply.status, reply.header("x-kind"), json_of(&reply)), (418, Some("tea"), json!({ "short": true })));
     let models = crate::get(&simulator, "/models");
-    assert_eq!(
-        (models.status, models.body_bytes()),
-        (503, b"closed".to_vec())
-    );
+    assert_eq!((models.status, models.body_bytes()), (503, b"closed".to_vec()));
 }

@@ -9,16 +9,7 @@ use crate::{chat, get, json_of, question, simulator};
 /// Statuses of `count` requests, `gap` apart.
 fn statuses(script: &str, model: &str, count: u64, gap: Duration) -> Vec<u16> {
     let simulator = simulator(script);
-    (0..count)
-        .map(|number| {
-            chat(
-                &simulator,
-                &question(model),
-                gap * u32::try_from(number).unwrap(),
-            )
-            .status
-        })
-        .collect()
+    (0..count).map(|number| chat(&simulator, &question(model), gap * u32::try_from(number).unwrap()).status).collect()
 }
 
 fn served(statuses: &[u16]) -> usize {
@@ -38,10 +29,7 @@ fn a_fixed_window_fills_and_empties_with_the_minute() {
 fn a_sliding_window_lets_one_in_when_one_leaves() {
     let script = "[limits]\nrequests_per_minute = 10\nwindow = 'sliding'";
     let all = statuses(script, "openai/gpt-4o-mini", 100, Duration::from_secs(1));
-    assert_eq!(
-        (all[9], all[10], all[59], all[60], all[70]),
-        (200, 429, 429, 200, 429)
-    );
+    assert_eq!((all[9], all[10], all[59], all[60], all[70]), (200, 429, 429, 200, 429));
 }
 
 #[test]
@@ -49,14 +37,7 @@ fn a_limit_changes_by_schedule() {
     let script = "started_at_epoch_s = 1800000000\n[limits]\nrequests_per_minute = 60\n\
         schedule = [{ at_s = 60, requests_per_minute = 30 }, { at_s = 120, requests_per_minute = 60 }]";
     let all = statuses(script, "openai/gpt-4o-mini", 180, Duration::from_secs(1));
-    assert_eq!(
-        [
-            served(&all[..60]),
-            served(&all[60..120]),
-            served(&all[120..])
-        ],
-        [60, 30, 60]
-    );
+    assert_eq!([served(&all[..60]), served(&all[60..120]), served(&all[120..])], [60, 30, 60]);
 }
 
 #[test]
@@ -67,24 +48,12 @@ fn hints_are_told_as_configured() {
         ("retry_after", None, Some("50")),
         ("both", Some("1800000060000"), Some("50")),
     ] {
-        let simulator = simulator(&format!(
-            "started_at_epoch_s = 1800000000\n[limits]\nrequests_per_minute = 1\nhint = '{hint}'"
-        ));
+        let simulator = simulator(&format!("started_at_epoch_s = 1800000000\n[limits]\nrequests_per_minute = 1\nhint = '{hint}'"));
         let now = Duration::from_secs(10);
-        assert_eq!(
-            chat(&simulator, &question("openai/gpt-4o"), now).status,
-            200
-        );
+        assert_eq!(chat(&simulator, &question("openai/gpt-4o"), now).status, 200);
         let reply = chat(&simulator, &question("openai/gpt-4o"), now);
         assert_eq!(reply.status, 429);
-        assert_eq!(
-            (
-                reply.header("X-RateLimit-Reset"),
-                reply.header("Retry-After")
-            ),
-            (reset, retry),
-            "{hint}"
-        );
+        assert_eq!((reply.header("X-RateLimit-Reset"), reply.header("Retry-After")), (reset, retry), "{hint}");
     }
 }
 
@@ -93,17 +62,9 @@ fn keys_have_limits_of_their_own() {
     let simulator = simulator("[limits]\nrequests_per_minute = 1");
     let ask = |key: &str| {
         let body = question("openai/gpt-4o").to_string();
-        simulator
-            .handle(
-                &corsac_sim::SimRequest::post("/chat/completions", key, body),
-                Duration::ZERO,
-            )
-            .status
+        simulator.handle(&corsac_sim::SimRequest::post("/chat/completions", key, body), Duration::ZERO).status
     };
-    assert_eq!(
-        [ask("sk-or-a"), ask("sk-or-a"), ask("sk-or-b")],
-        [200, 429, 200]
-    );
+    assert_eq!([ask("sk-or-a"), ask("sk-or-a"), ask("sk-or-b")], [200, 429, 200]);
 }
 
 #[test]
@@ -113,10 +74,7 @@ fn a_model_s_shared_pool_is_left_for_the_next_model() {
     assert_eq!(chat(&simulator, &body, Duration::ZERO).status, 200);
     let reply = chat(&simulator, &body, Duration::ZERO);
     assert_eq!(reply.status, 429);
-    assert_eq!(
-        json_of(&reply)["error"]["metadata"]["limit_source"],
-        "upstream_provider_shared_pool"
-    );
+    assert_eq!(json_of(&reply)["error"]["metadata"]["limit_source"], "upstream_provider_shared_pool");
     assert!(reply.header("retry-after").is_some());
     body["models"] = json!(["anthropic/claude-3-haiku"]);
     let reply = chat(&simulator, &body, Duration::ZERO);
@@ -135,16 +93,10 @@ fn free_models_have_a_minute_and_a_day() {
     }
     let reply = ask(210);
     let body = json_of(&reply);
-    assert_eq!(
-        body["error"]["metadata"]["limit_source"],
-        "openrouter_free_tier_daily"
-    );
+    assert_eq!(body["error"]["metadata"]["limit_source"], "openrouter_free_tier_daily");
     // 2026-11-23T00:00:00Z: the start is midnight of the day before
     assert_eq!(reply.header("x-ratelimit-reset"), Some("1795392000000"));
-    assert_eq!(
-        body["error"]["metadata"]["headers"]["X-RateLimit-Reset"],
-        "1795392000000"
-    );
+    assert_eq!(body["error"]["metadata"]["headers"]["X-RateLimit-Reset"], "1795392000000");
     assert_eq!(ask(86_400).status, 200);
     let key = json_of(&get(&simulator, "/key"));
     assert_eq!(key["data"]["free_model_daily_requests"]["limit"], 3);
@@ -158,19 +110,13 @@ fn credits_run_out_and_max_tokens_must_be_affordable() {
     let error = json_of(&chat(&poor, &body, Duration::ZERO));
     let message = error["error"]["message"].as_str().unwrap();
     assert_eq!(error["error"]["code"], 402);
-    assert!(
-        message.contains("You requested up to 16384 tokens, but can only afford 16"),
-        "{message}"
-    );
+    assert!(message.contains("You requested up to 16384 tokens, but can only afford 16"), "{message}");
     body["max_tokens"] = json!(100);
     assert_eq!(chat(&poor, &body, Duration::ZERO).status, 200);
 
     let broke = simulator("[keys]\ncredits_dollars = 0");
     let error = json_of(&chat(&broke, &body, Duration::ZERO));
-    assert_eq!(
-        error["error"]["metadata"]["limit_source"],
-        "openrouter_credits"
-    );
+    assert_eq!(error["error"]["metadata"]["limit_source"], "openrouter_credits");
     body["model"] = json!("meta-llama/llama-3.3-70b-instruct:free");
     assert_eq!(chat(&broke, &body, Duration::ZERO).status, 200);
 }
@@ -178,8 +124,7 @@ fn credits_run_out_and_max_tokens_must_be_affordable() {
 #[test]
 fn a_key_s_own_limit_is_a_403() {
     let simulator = simulator("[keys]\nkey_limit_dollars = '0.000001'");
-    let statuses =
-        [(); 3].map(|()| chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status);
+    let statuses = [(); 3].map(|()| chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status);
     assert_eq!(statuses, [200, 403, 403]);
 }
 
@@ -192,32 +137,19 @@ fn money_in_flight_is_held_until_the_answer_came() {
     let ask = |seconds| chat(&simulator, &body, Duration::from_secs(seconds));
     assert_eq!([ask(0).status, ask(1).status], [200, 200]);
     let reply = ask(2);
-    assert_eq!(
-        (reply.status, reply.header("retry-after")),
-        (402, Some("3"))
-    );
-    assert_eq!(
-        json_of(&reply)["error"]["metadata"]["limit_source"],
-        "openrouter_in_flight_budget"
-    );
+    assert_eq!((reply.status, reply.header("retry-after")), (402, Some("3")));
+    assert_eq!(json_of(&reply)["error"]["metadata"]["limit_source"], "openrouter_in_flight_budget");
     assert_eq!(ask(5).status, 200);
     body["max_tokens"] = json!(10_000);
     let reply: Value = json_of(&chat(&simulator, &body, Duration::from_secs(60)));
-    assert_eq!(
-        reply["error"]["metadata"]["reason"],
-        "weight_exceeds_budget"
-    );
+    assert_eq!(reply["error"]["metadata"]["reason"], "weight_exceeds_budget");
 }
 
 #[test]
 fn what_is_in_flight_is_counted_under_virtual_time() {
     let simulator = simulator("latency_ms = 1000");
     for milliseconds in [0, 400, 800, 1200, 5000] {
-        chat(
-            &simulator,
-            &question("openai/gpt-4o"),
-            Duration::from_millis(milliseconds),
-        );
+        chat(&simulator, &question("openai/gpt-4o"), Duration::from_millis(milliseconds));
     }
     assert_eq!(simulator.seen().concurrent_peak, 3);
 }

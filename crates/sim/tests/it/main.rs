@@ -1,5 +1,7 @@
 //! The simulator as its callers see it: by `handle` under virtual time, and through a socket.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
 mod answers;
 mod determinism;
 mod faults;
@@ -23,17 +25,13 @@ fn simulator(script: &str) -> Simulator {
 
 /// Asks a chat question.
 fn chat(simulator: &Simulator, body: &Value, now: Duration) -> SimReply {
-    simulator.handle(
-        &SimRequest::post("/api/v1/chat/completions", KEY, body.to_string()),
-        now,
-    )
+    simulator.handle(&SimRequest::post("/api/v1/chat/completions", KEY, body.to_string()), now)
 }
 
 /// The body as JSON.
 fn json_of(reply: &SimReply) -> Value {
     let bytes = reply.body_bytes();
-    serde_json::from_slice(&bytes)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
 }
 
 fn get(simulator: &Simulator, path: &str) -> SimReply {
@@ -57,8 +55,5 @@ fn structured(model: &str, text: &str, schema: &Value) -> Value {
 /// The text of the first choice.
 fn content(reply: &SimReply) -> String {
     let body = json_of(reply);
-    body.pointer("/choices/0/message/content")
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("{body:#}"))
-        .to_owned()
+    body.pointer("/choices/0/message/content").and_then(Value::as_str).unwrap_or_else(|| panic!("{body:#}")).to_owned()
 }

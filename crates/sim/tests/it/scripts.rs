@@ -27,10 +27,7 @@ fn wrong_values_are_refused() {
     for (script, part) in [
         ("[[rule]]\nfault='hang'\nprobability=1.5", "between 0 and 1"),
         ("[[rule]]\nfault='hang'\nevery=0", "every = 0"),
-        (
-            "[[rule]]\nfault='hang'\nfrom_request=5\nto_request=4",
-            "comes after",
-        ),
+        ("[[rule]]\nfault='hang'\nfrom_request=5\nto_request=4", "comes after"),
         ("[[rule]]\nfault='hang'\nmodle='x'", "modle"),
         ("[[rule]]\nreply={status=42}", "not an HTTP status"),
         ("latency_ms = [300, 100]", "shorter to the longer"),
@@ -46,13 +43,8 @@ fn wrong_values_are_refused() {
 
 #[test]
 fn json_scripts_say_the_same() {
-    let config =
-        SimConfig::from_script(r#"{"seed": 3, "latency_ms": [1, 2], "rule": [{"fault": "hang"}]}"#)
-            .unwrap();
-    assert_eq!(
-        (config.seed, config.latency_ms, config.rules.len()),
-        (3, LatencyRange { min: 1, max: 2 }, 1)
-    );
+    let config = SimConfig::from_script(r#"{"seed": 3, "latency_ms": [1, 2], "rule": [{"fault": "hang"}]}"#).unwrap();
+    assert_eq!((config.seed, config.latency_ms, config.rules.len()), (3, LatencyRange { min: 1, max: 2 }, 1));
 }
 
 #[test]
@@ -68,14 +60,8 @@ fn flags_win_over_the_script() {
         open: true,
         ..SimOptions::default()
     };
-    let config = SimConfig::from_script("seed = 1")
-        .unwrap()
-        .with_options(&options)
-        .unwrap();
-    assert_eq!(
-        (config.seed, config.latency_ms),
-        (9, LatencyRange { min: 5, max: 7 })
-    );
+    let config = SimConfig::from_script("seed = 1").unwrap().with_options(&options).unwrap();
+    assert_eq!((config.seed, config.latency_ms), (9, LatencyRange { min: 5, max: 7 }));
     assert_eq!(config.down[1].fault, FaultKind::NoEndpoints404);
     assert_eq!(config.fault_every[0].every, 10);
     assert!(config.keys.open);
@@ -84,12 +70,7 @@ fn flags_win_over_the_script() {
 
 #[test]
 fn flags_that_cannot_be_read_say_what_they_expect() {
-    let with = |options: SimOptions| {
-        SimConfig::default()
-            .with_options(&options)
-            .unwrap_err()
-            .to_string()
-    };
+    let with = |options: SimOptions| SimConfig::default().with_options(&options).unwrap_err().to_string();
     insta::assert_snapshot!(
         with(SimOptions { fault_every: vec!["hang".to_owned()], ..SimOptions::default() }),
         @"--fault-every hang: expected N:FAULT such as 10:http_503"

@@ -37,15 +37,12 @@ async fn receive(mut connection: TcpStream) -> String {
     let mut bytes = Vec::new();
     // a connection that dies in the middle may end as an error; what came before it counts
     let _ended = connection.read_to_end(&mut bytes).await;
-    String::from_utf8_lossy(&bytes).into_owned()
+    // one character a byte, so that lengths can be compared
+    bytes.into_iter().map(char::from).collect()
 }
 
 fn status_of(reply: &str) -> u16 {
-    reply
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(0)
+    reply.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
 }
 
 /// Whether the message is whole, by its own framing.
@@ -53,11 +50,9 @@ fn is_whole(reply: &str) -> bool {
     let Some((head, body)) = reply.split_once("\r\n\r\n") else {
         return false;
     };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     match length {
-        Some(length) => length.parse() == Ok(body.len()),
+        Some(length) => length.parse() == Ok(body.chars().count()),
         None => body.ends_with("0\r\n\r\n"),
     }
 }
@@ -65,17 +60,9 @@ fn is_whole(reply: &str) -> bool {
 #[tokio::test]
 async fn every_fault_reaches_the_wire() {
     for kind in FaultKind::ALL.iter().copied() {
-        let (simulator, port) = started(&format!(
-            "slow_ms = 1\n[[rule]]\nfault = '{kind}'\ntimes = 1"
-        ))
-        .await;
+        let (simulator, port) = started(&format!("slow_ms = 1\n[[rule]]\nfault = '{kind}'\ntimes = 1")).await;
         let mut body = question("openai/gpt-4o-mini");
-        let needs_stream = [
-            FaultKind::TruncatedStream,
-            FaultKind::MidstreamError,
-            FaultKind::StalledStream,
-        ]
-        .contains(&kind);
+        let needs_stream = [FaultKind::TruncatedStream, FaultKind::MidstreamError, FaultKind::StalledStream].contains(&kind);
         body["stream"] = json!(needs_stream);
         let mut connection = send(port, &body).await;
         match kind {
@@ -85,10 +72,7 @@ async fn every_fault_reaches_the_wire() {
                 }
                 // another call comes and goes while this one hangs
                 assert_eq!(status_of(&receive(send(port, &body).await).await), 200);
-                assert!(
-                    connection.read_u8().now_or_never().is_none(),
-                    "something came"
-                );
+                assert!(connection.read_u8().now_or_never().is_none(), "something came");
             }
             FaultKind::StalledStream => {
                 let mut head = [0u8; 15];
@@ -97,24 +81,15 @@ async fn every_fault_reaches_the_wire() {
             }
             FaultKind::Cut => {
                 let reply = receive(connection).await;
-                assert!(
-                    reply.contains("\"choices\"") || reply.contains("\"id\""),
-                    "{reply}"
-                );
+                assert!(reply.contains("\"choices\"") || reply.contains("\"id\""), "{reply}");
                 assert!(!is_whole(&reply), "{reply}");
             }
             _ => {
                 let reply = receive(connection).await;
                 let name = kind.name();
-                let digits: Vec<u16> = name
-                    .split('_')
-                    .filter_map(|part| part.parse().ok())
-                    .collect();
+                let digits: Vec<u16> = name.split('_').filter_map(|part| part.parse().ok()).collect();
                 let wanted = digits.first().copied().unwrap_or(match kind {
-                    FaultKind::RateLimited
-                    | FaultKind::UpstreamRateLimited
-                    | FaultKind::FreePerDay
-                    | FaultKind::CapacityExhausted => 429,
+                    FaultKind::RateLimited | FaultKind::UpstreamRateLimited | FaultKind::FreePerDay | FaultKind::CapacityExhausted => 429,
                     _ => 200,
                 });
                 assert_eq!(status_of(&reply), wanted, "{name}: {reply}");
@@ -130,10 +105,7 @@ async fn a_stream_that_is_cut_has_no_end() {
     let mut body = question("openai/gpt-4o-mini");
     body["stream"] = json!(true);
     let reply = receive(send(port, &body).await).await;
-    assert!(
-        reply.contains("data: {") && !reply.contains("[DONE]") && !is_whole(&reply),
-        "{reply}"
-    );
+    assert!(reply.contains("data: {") && !reply.contains("[DONE]") && !is_whole(&reply), "{reply}");
 }
 
 #[tokio::test]
@@ -141,16 +113,10 @@ async fn answers_and_streams_arrive_whole() {
     let (simulator, port) = started("").await;
     let mut body = question("openai/gpt-4o-mini");
     let plain = receive(send(port, &body).await).await;
-    assert!(
-        is_whole(&plain) && plain.contains("x-generation-id: gen-"),
-        "{plain}"
-    );
+    assert!(is_whole(&plain) && plain.contains("x-generation-id: gen-"), "{plain}");
     body["stream"] = json!(true);
     let stream = receive(send(port, &body).await).await;
-    assert!(
-        is_whole(&stream) && stream.contains("data: [DONE]"),
-        "{stream}"
-    );
+    assert!(is_whole(&stream) && stream.contains("data: [DONE]"), "{stream}");
     assert_eq!(simulator.seen().by_status[&200], 2);
 }
 

@@ -25,18 +25,12 @@ fn events(text: &str) -> (Vec<Value>, bool) {
 fn streamed(script: &str, mut body: Value) -> String {
     body["stream"] = json!(true);
     let reply = chat(&simulator(script), &body, Duration::ZERO);
-    assert_eq!(
-        (reply.status, reply.header("content-type")),
-        (200, Some("text/event-stream"))
-    );
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/event-stream")));
     String::from_utf8(reply.body_bytes()).unwrap()
 }
 
 fn text_of(events: &[Value]) -> String {
-    events
-        .iter()
-        .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
-        .collect()
+    events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect()
 }
 
 #[test]
@@ -45,16 +39,9 @@ fn the_pieces_are_the_answer() {
     assert!(text.starts_with(": OPENROUTER PROCESSING\n\n"));
     let (events, done) = events(&text);
     assert!(done);
-    let whole = crate::content(&chat(
-        &simulator(""),
-        &question("openai/gpt-4o-mini"),
-        Duration::ZERO,
-    ));
+    let whole = crate::content(&chat(&simulator(""), &question("openai/gpt-4o-mini"), Duration::ZERO));
     assert_eq!(text_of(&events), whole);
-    for event in events
-        .iter()
-        .filter(|event| event["choices"][0].is_object())
-    {
+    for event in events.iter().filter(|event| event["choices"][0].is_object()) {
         assert_eq!(event["choices"][0]["delta"]["role"], "assistant", "{event}");
         assert_eq!(event["object"], "chat.completion.chunk");
     }
@@ -66,13 +53,8 @@ fn usage_stands_where_the_layout_says() {
         let script = format!("[stream]\nusage_layout = '{layout}'");
         let (events, done) = events(&streamed(&script, question("openai/gpt-4o-mini")));
         assert!(done);
-        let with_usage: Vec<&Value> = events
-            .iter()
-            .filter(|event| event["usage"].is_object())
-            .collect();
-        let [event] = with_usage[..] else {
-            panic!("{layout}: usage came {} times", with_usage.len())
-        };
+        let with_usage: Vec<&Value> = events.iter().filter(|event| event["usage"].is_object()).collect();
+        let [event] = with_usage[..] else { panic!("{layout}: usage came {} times", with_usage.len()) };
         assert!(event["usage"]["cost"].is_number());
         let finish = &event["choices"][0]["finish_reason"];
         match layout {
@@ -80,9 +62,7 @@ fn usage_stands_where_the_layout_says() {
             "empty_choices" => assert_eq!(event["choices"], json!([])),
             _ => assert_eq!(finish, "stop"),
         }
-        let finished = events
-            .iter()
-            .filter(|event| event["choices"][0]["finish_reason"].is_string());
+        let finished = events.iter().filter(|event| event["choices"][0]["finish_reason"].is_string());
         assert_eq!(finished.count(), 1, "{layout}");
     }
 }
@@ -97,10 +77,7 @@ fn all_layouts_occur_by_seed() {
         let text = String::from_utf8(chat(&simulator, &body, Duration::ZERO).body_bytes()).unwrap();
         let (events, _) = events(&text);
         let last = events.last().unwrap();
-        kinds.insert((
-            last["choices"].as_array().unwrap().len(),
-            last["choices"][0]["finish_reason"].is_string(),
-        ));
+        kinds.insert((last["choices"].as_array().unwrap().len(), last["choices"][0]["finish_reason"].is_string()));
     }
     assert_eq!(kinds.len(), 3);
 }
@@ -114,22 +91,12 @@ fn tool_calls_come_in_fragments() {
         "tool_choice": "required",
     });
     let (events, _) = events(&streamed("", body));
-    let fragments: Vec<&Value> = events
-        .iter()
-        .map(|event| &event["choices"][0]["delta"]["tool_calls"][0])
-        .filter(|call| call.is_object())
-        .collect();
+    let fragments: Vec<&Value> =
+        events.iter().map(|event| &event["choices"][0]["delta"]["tool_calls"][0]).filter(|call| call.is_object()).collect();
     assert!(fragments.len() > 2, "{fragments:?}");
     assert_eq!(fragments[0]["function"]["name"], "weather");
-    assert!(
-        fragments[1..]
-            .iter()
-            .all(|call| call["id"].is_null() && call["function"]["name"].is_null())
-    );
-    let arguments: String = fragments
-        .iter()
-        .filter_map(|call| call["function"]["arguments"].as_str())
-        .collect();
+    assert!(fragments[1..].iter().all(|call| call["id"].is_null() && call["function"]["name"].is_null()));
+    let arguments: String = fragments.iter().filter_map(|call| call["function"]["arguments"].as_str()).collect();
     assert!(serde_json::from_str::<Value>(&arguments).unwrap()["place"].is_string());
 }
 
@@ -142,58 +109,28 @@ fn streams_go_wrong_as_told() {
 
     let (failed, _) = events(&streamed("[[rule]]\nfault='midstream_error'", question()));
     let last = failed.last().unwrap();
-    assert_eq!(
-        (
-            last["error"]["code"].as_u64(),
-            &last["choices"][0]["finish_reason"]
-        ),
-        (Some(502), &json!("error"))
-    );
+    assert_eq!((last["error"]["code"].as_u64(), &last["choices"][0]["finish_reason"]), (Some(502), &json!("error")));
 
     let stalled = streamed("[[rule]]\nfault='stalled_stream'", question());
-    assert!(
-        stalled
-            .lines()
-            .all(|line| line.is_empty() || line.starts_with(':'))
-    );
+    assert!(stalled.lines().all(|line| line.is_empty() || line.starts_with(':')));
 }
 
 #[test]
 fn gaps_lie_between_the_pieces() {
     let mut body = question("openai/gpt-4o-mini");
     body["stream"] = json!(true);
-    let reply = chat(
-        &simulator("latency_ms = 100\n[stream]\ngap_ms = 20"),
-        &body,
-        Duration::ZERO,
-    );
-    let SimBody::Stream(pieces) = &reply.body else {
-        panic!("no stream")
-    };
+    let reply = chat(&simulator("latency_ms = 100\n[stream]\ngap_ms = 20"), &body, Duration::ZERO);
+    let SimBody::Stream(pieces) = &reply.body else { panic!("no stream") };
     assert_eq!(pieces[0].0, Duration::ZERO);
-    assert!(
-        pieces[1..]
-            .iter()
-            .all(|(gap, _)| *gap == Duration::from_millis(20))
-    );
+    assert!(pieces[1..].iter().all(|(gap, _)| *gap == Duration::from_millis(20)));
     let gaps = u32::try_from(pieces.len() - 1).unwrap();
-    assert_eq!(
-        reply.duration(),
-        Some(Duration::from_millis(100) + Duration::from_millis(20) * gaps)
-    );
+    assert_eq!(reply.duration(), Some(Duration::from_millis(100) + Duration::from_millis(20) * gaps));
 }
 
 #[test]
 fn errors_before_the_first_token_are_plain_json() {
     let mut body = question("openai/gpt-4o-mini");
     body["stream"] = json!(true);
-    let reply = chat(
-        &simulator("[[rule]]\nfault='http_503'"),
-        &body,
-        Duration::ZERO,
-    );
-    assert_eq!(
-        (reply.status, reply.header("content-type")),
-        (503, Some("application/json"))
-    );
+    let reply = chat(&simulator("[[rule]]\nfault='http_503'"), &body, Duration::ZERO);
+    assert_eq!((reply.status, reply.header("content-type")), (503, Some("application/json")));
 }

@@ -1,0 +1,305 @@
+//! Every flag, in one place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all rows are answered
+  1    failure: a file, the disk, the network, the ledger
+  2    bad usage: an argument, the SQL, a schema, a template, a table
+  3    the query ended, but some rows have no answer
+  4    bad configuration: the key, the model, corsac.toml
+  5    the budget (or the account's credits) ran out; what was answered is kept
+  130  interrupted; what was answered is kept";
+
+/// Ask a language model about every row of a table, reliably, and see what it cost.
+#[derive(Debug, Parser)]
+#[command(name = "corsac", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a query whose semantic functions ask a model about each row.
+    Sql(Sql),
+    /// Classify and extract from real product reviews, and compare with what people said of them.
+    Demo(Demo),
+    /// What was run before: list, show, retry the failures, export.
+    Runs(Runs),
+    /// The models there are; get the embedded one.
+    Models(Models),
+    /// A local server that behaves like OpenRouter, faults included.
+    Sim(Sim),
+}
+
+const SQL_HELP: &str = "\
+Tables are files, named in the query or by --table: CSV, TSV, JSON lines, Parquet, a glob of them, or - for stdin.
+
+Functions:
+  semantic_classify(text, ['label', …])                   the label that fits
+  semantic_extract(text, schema)                          a struct of facts; schema: 'product string, stars int, mood enum(good,bad)',
+                                                          a JSON Schema, or the path of a .json file
+  semantic_map('… {{ column }} …', column, …)             the answer to an instruction
+  semantic_predicate('… {{ column }} …', column, …)       true or false, in SELECT and WHERE
+  outcome(semantic_…(…))                                  {value, error_kind, error, attempts, cost, model, provider}
+
+Example:
+  corsac sql \"SELECT text, semantic_classify(text, ['praise', 'complaint', 'question']) AS kind FROM 'reviews.csv' LIMIT 20\"";
+
+/// `corsac sql`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(after_help = SQL_HELP)]
+pub(crate) struct Sql {
+    /// The query.
+    #[arg(value_name = "SQL", required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) query: Option<String>,
+    /// Read the query from a file.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Give a file a table name; a glob and - (stdin) will do too.
+    #[arg(short, long = "table", value_name = "NAME=PATH")]
+    pub(crate) tables: Vec<String>,
+    /// Write the result to a file, in the format its ending names.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) out: Option<PathBuf>,
+    /// The result's format [default: by --out's ending; a table on a terminal, else CSV]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<OutputFormat>,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// What to do when a row has no answer: put NULL and go on, or fail.
+    #[arg(long, value_enum, default_value = "null")]
+    pub(crate) on_error: OnErrorChoice,
+    /// Show the plan and its price, and ask nothing.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Do not ask before spending.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// No progress and no report, only results and errors.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Whom to ask, and at what price.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub(crate) struct Asking {
+    /// Who answers [default: openrouter with a key, else local]
+    #[arg(long, value_enum)]
+    pub(crate) engine: Option<EngineChoice>,
+    /// The model, such as openai/gpt-4o-mini.
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) model: Option<String>,
+    /// A model to try when the ones before it fail; may be given several times.
+    #[arg(long = "fallback", value_name = "ID")]
+    pub(crate) fallbacks: Vec<String>,
+    /// A profile of the configuration file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The configuration file [default: corsac.toml here or above]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Stop asking when this many dollars are spent.
+    #[arg(long, value_name = "USD")]
+    pub(crate) budget: Option<String>,
+    /// Seconds one request may take [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+    /// Ask anew, although the answers are known.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// The name your requests are counted under on OpenRouter.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app_name: Option<String>,
+    /// The address your requests are counted under on OpenRouter.
+    #[arg(long, value_name = "URL")]
+    pub(crate) app_url: Option<String>,
+    /// A script for the simulator (with --engine sim).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sim_script: Option<PathBuf>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EngineChoice {
+    /// OpenRouter, or what speaks its API at OPENROUTER_BASE_URL.
+    Openrouter,
+    /// The embedded model.
+    Local,
+    /// The simulator, inside this process.
+    Sim,
+}
+
+/// What a row without an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnErrorChoice {
+    /// NULL in its place.
+    Null,
+    /// The end of the query.
+    Fail,
+}
+
+/// The result's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OutputFormat {
+    /// For reading on a screen.
+    Table,
+    /// Comma-separated, with a header.
+    Csv,
+    /// One JSON array.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Parquet, to a file.
+    Parquet,
+    /// A markdown table.
+    Markdown,
+}
+
+/// `corsac demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+    /// How many reviews to classify.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) rows: usize,
+    /// Do not ask before spending.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// `corsac runs`.
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) command: RunsCommand,
+}
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// The latest runs.
+    List {
+        /// How many.
+        #[arg(short, default_value_t = 20)]
+        number: usize,
+    },
+    /// One run: what was asked, answered, failed and spent.
+    Show {
+        /// The run's id, or its beginning.
+        id: String,
+        /// Show the calls of this input row, counted from 0, with every attempt.
+        #[arg(long)]
+        row: Option<u64>,
+        /// Show the failed calls.
+        #[arg(long)]
+        failed: bool,
+    },
+    /// Run the query again: what is answered comes from memory, what failed is asked again.
+    Retry {
+        /// The run's id, or its beginning.
+        id: String,
+        /// No progress and no report.
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Every call of a run, with its answer, attempts and cost.
+    Export {
+        /// The run's id, or its beginning.
+        id: String,
+        /// Where to [default: stdout]
+        #[arg(short, long, value_name = "PATH")]
+        out: Option<PathBuf>,
+        /// The format.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: ExportFormat,
+    },
+}
+
+/// The format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated, with a header.
+    Csv,
+}
+
+/// `corsac models`.
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    pub(crate) command: Option<ModelsCommand>,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Get the embedded model.
+    Pull,
+    /// The models that can be asked, with their prices.
+    List {
+        /// Only those with this in their id or name.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Only those that take a JSON Schema.
+        #[arg(long)]
+        structured: bool,
+        /// Only those that call tools.
+        #[arg(long)]
+        tools: bool,
+        /// Only those whose prompt tokens cost at most so many dollars per million.
+        #[arg(long, value_name = "USD")]
+        max_price: Option<String>,
+    },
+    /// One model, with who serves it.
+    Show {
+        /// The model's id.
+        id: String,
+    },
+}
+
+/// `corsac sim`.
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// The port to listen on; 0 takes a free one.
+    #[arg(short, long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// A script of rules, models and limits (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The seed of everything that is drawn.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Milliseconds per answer, or a range: 50 or 50..200.
+    #[arg(long, value_name = "MS")]
+    pub(crate) latency: Option<String>,
+    /// Requests per minute and key.
+    #[arg(long, value_name = "N")]
+    pub(crate) rate_limit: Option<u32>,
+    /// A model that is down: ID, or ID=FAULT.
+    #[arg(long, value_name = "ID")]
+    pub(crate) down: Vec<String>,
+    /// A fault for every Nth chat request: N=FAULT.
+    #[arg(long, value_name = "N=FAULT")]
+    pub(crate) fault_every: Vec<String>,
+    /// Dollars of credit.
+    #[arg(long, value_name = "USD")]
+    pub(crate) credits: Option<String>,
+    /// Serve requests without a key too.
+    #[arg(long)]
+    pub(crate) open: bool,
+}

@@ -1,0 +1,143 @@
+//! One run: its place in the ledger, its session, its end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use corsac_dispatch::{Clock, Dispatcher, LateAsk, SystemClock};
+use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
+use corsac_frame::{Format, Target};
+use corsac_ledger::{EndState, Ledger, RunEnd, RunId, RunStart};
+use serde_json::Value;
+
+use crate::engine::Prepared;
+use crate::exit::{Exit, Stop, of_kind};
+use crate::{interrupt, progress, report};
+
+/// What a run is recorded as.
+pub(crate) struct Told {
+    pub(crate) command: &'static str,
+    pub(crate) query: String,
+    pub(crate) settings: Value,
+    pub(crate) quiet: bool,
+}
+
+/// A session whose queries are planned before anything is opened.
+pub(crate) struct Planning {
+    pub(crate) session: Session,
+    door: Arc<LateAsk>,
+}
+
+impl Planning {
+    pub(crate) fn new(options: SessionOptions) -> Planning {
+        let door = Arc::new(LateAsk::default());
+        let session = Session::new(Arc::clone(&door) as _, RunId::unrecorded(), options);
+        Planning { session, door }
+    }
+}
+
+/// A run under way.
+pub(crate) struct Job {
+    planning: Planning,
+    dispatcher: Arc<Dispatcher>,
+    ledger: Ledger,
+    run: RunId,
+    engine: &'static str,
+    started: Instant,
+    quiet: bool,
+    rows: u64,
+}
+
+impl Job {
+    /// Opens the engine and begins a run.
+    pub(crate) async fn begin(planning: Planning, prepared: Prepared, ledger: Ledger, told: Told) -> Result<Job, Stop> {
+        let engine = prepared.open(ledger.clone()).await?;
+        let run = ledger.start_run(RunStart {
+            started_ms: SystemClock::new().epoch_ms(),
+            command: told.command.to_owned(),
+            query: told.query,
+            settings: told.settings,
+            engine: engine.name.to_owned(),
+            model: engine.model,
+            pid: std::process::id(),
+        })?;
+        planning.door.open(Arc::clone(&engine.dispatcher), run.clone());
+        Ok(Job {
+            planning,
+            dispatcher: engine.dispatcher,
+            ledger,
+            run,
+            engine: engine.name,
+            started: Instant::now(),
+            quiet: told.quiet,
+            rows: 0,
+        })
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.planning.session
+    }
+
+    /// Runs a query to its end and writes its rows.
+    pub(crate) async fn run(&mut self, query: Query, format: Format, target: Target) -> Result<Written, FrameError> {
+        let _watch = interrupt::watch(&self.dispatcher);
+        let shown = (!self.quiet).then(|| progress::show(self.session().progress(), Arc::clone(&self.dispatcher)));
+        let written = write(query.stream().await?, format, target).await;
+        drop(shown);
+        if let Ok(written) = &written {
+            self.rows += written.rows;
+        }
+        written
+    }
+
+    /// Ends the run in the ledger, reports, and says how the command exits.
+    pub(crate) async fn end(self, result: Result<(), FrameError>) -> Result<Exit, Stop> {
+        let failures = self.session().progress().failures();
+        let gone = matches!(&result, Err(error) if error.is_closed_pipe());
+        let (exit, stop) = match result {
+            Ok(()) => (exit_of(failures.iter().map(|(kind, _)| *kind)), None),
+            Err(_) if gone => (Exit::Done, None),
+            Err(error) => {
+                let stop = Stop::from(error);
+                (stop.exit, Some(stop))
+            }
+        };
+        let state = match exit {
+            Exit::Done | Exit::RowsFailed if stop.is_none() => EndState::Completed,
+            Exit::Interrupted => EndState::Interrupted,
+            Exit::BudgetReached => EndState::BudgetReached,
+            _ => EndState::Failed,
+        };
+        let note = stop.as_ref().map(|stop| stop.message.clone());
+        let end = RunEnd { ended_ms: SystemClock::new().epoch_ms(), state, rows: self.rows, note };
+        let ended = self.ledger.finish_run(&self.run, end).await;
+        if !self.quiet {
+            let job = report::Report {
+                run: &self.run,
+                engine: self.engine,
+                summary: &self.dispatcher.tally().summary(),
+                failures: &failures,
+                limits: &self.dispatcher.learned_limits(),
+                rows: self.rows,
+                took: self.started.elapsed(),
+                exit,
+            };
+            report::print(&job);
+        }
+        ended?;
+        match stop {
+            Some(stop) => Err(stop),
+            None => Ok(exit),
+        }
+    }
+}
+
+fn exit_of(kinds: impl Iterator<Item = corsac_dispatch::FailureKind>) -> Exit {
+    let exits: Vec<Exit> = kinds.map(of_kind).collect();
+    if exits.is_empty() {
+        Exit::Done
+    } else if exits.contains(&Exit::BudgetReached) {
+        Exit::BudgetReached
+    } else {
+        Exit::RowsFailed
+    }
+}

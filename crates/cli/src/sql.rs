@@ -1,0 +1,215 @@
+//! `corsac sql`: plan, price, ask, write, report.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use corsac_frame::{ContractKind, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
+use corsac_policy::Estimate;
+use corsac_wire::Usd;
+use corsac_wire::catalog::Pricing;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{EngineChoice, OnErrorChoice, OutputFormat, Sql};
+use crate::engine::{self, Prepared};
+use crate::exit::{Exit, Stop};
+use crate::job::{Job, Planning, Told};
+use crate::progress::grouped;
+use crate::{home, screen};
+
+/// What the ledger keeps of a command, so that it can be run again. No secret is among it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) folder: std::path::PathBuf,
+    pub(crate) sql: Sql,
+}
+
+/// Above this, somebody at a terminal who set no budget is asked before anything is spent.
+const ASK_ABOVE: Usd = Usd::from_pico(1_000_000_000_000);
+
+pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
+    let text = query_text(&arguments)?;
+    let (format, target) = output(&arguments)?;
+    let mut prepared = engine::prepare(&arguments.asking)?;
+    let planning = Planning::new(SessionOptions {
+        on_error: if arguments.on_error == OnErrorChoice::Fail { OnError::Fail } else { OnError::Null },
+        ..SessionOptions::default()
+    });
+    for table in &arguments.tables {
+        let (name, source) = table
+            .split_once('=')
+            .filter(|(name, source)| !name.trim().is_empty() && !source.is_empty())
+            .ok_or_else(|| Stop::new(Exit::Usage, format!("--table {table}: write NAME=PATH, such as reviews=reviews.csv")))?;
+        planning.session.register(name.trim(), source).await?;
+    }
+    let query = planning.session.plan(&text).await?;
+    let asks = query.has_semantic_calls();
+    if asks {
+        let must_know = arguments.explain || prepared.settings.budget.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
+        prepared.price(must_know).await?;
+    }
+    if arguments.explain {
+        return explain(&query, &prepared).await;
+    }
+    if !arguments.quiet {
+        for warning in planning.session.warnings() {
+            screen::note(&format!("corsac: {warning}"));
+        }
+    }
+    if !asks {
+        corsac_frame::write(query.stream().await?, format, target).await.or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
+        return Ok(Exit::Done);
+    }
+    if !arguments.yes && !agreed(&query, &prepared).await? {
+        return Err(Stop::new(Exit::Interrupted, "nothing was asked"));
+    }
+    let told = Told { command: "sql", query: text, settings: kept(&arguments)?, quiet: arguments.quiet };
+    let mut job = Job::begin(planning, prepared, home::ledger()?, told).await?;
+    let result = job.run(query, format, target).await;
+    job.end(result.map(drop)).await
+}
+
+fn nothing() -> corsac_frame::Written {
+    corsac_frame::Written { rows: 0, bytes: 0 }
+}
+
+fn kept(arguments: &Sql) -> Result<serde_json::Value, Stop> {
+    let kept = Kept { folder: std::env::current_dir()?, sql: arguments.clone() };
+    serde_json::to_value(kept).map_err(|error| Stop::new(Exit::Failure, error.to_string()))
+}
+
+fn query_text(arguments: &Sql) -> Result<String, Stop> {
+    let text = match (&arguments.query, &arguments.file) {
+        (Some(query), _) => query.clone(),
+        (None, Some(path)) => std::fs::read_to_string(path)
+            .map_err(|error| Stop::new(Exit::Usage, format!("the query file {} cannot be read: {error}", path.display())))?,
+        (None, None) => String::new(),
+    };
+    if text.trim().is_empty() {
+        return Err(Stop::new(Exit::Usage, "the query is empty"));
+    }
+    Ok(text)
+}
+
+/// The format that was asked for, else the one the file's ending names, else what suits the reader.
+fn output(arguments: &Sql) -> Result<(Format, Target), Stop> {
+    let by_ending = |path: &Path| match path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).as_deref() {
+        Some("csv") => Some(OutputFormat::Csv),
+        Some("json") => Some(OutputFormat::Json),
+        Some("jsonl" | "ndjson") => Some(OutputFormat::Jsonl),
+        Some("parquet") => Some(OutputFormat::Parquet),
+        Some("md" | "markdown") => Some(OutputFormat::Markdown),
+        Some("txt") => Some(OutputFormat::Table),
+        _ => None,
+    };
+    let chosen = match (arguments.format, &arguments.out) {
+        (Some(format), _) => format,
+        (None, Some(path)) => by_ending(path).ok_or_else(|| {
+            let why = format!("--out {}: its ending names no format; say which with --format", path.display());
+            Stop::new(Exit::Usage, why)
+        })?,
+        (None, None) if std::io::stdout().is_terminal() => OutputFormat::Table,
+        (None, None) => OutputFormat::Csv,
+    };
+    if chosen == OutputFormat::Parquet && arguments.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(Stop::new(Exit::Usage, "Parquet is not for the eye: name a file with --out"));
+    }
+    let format = match chosen {
+        OutputFormat::Table => Format::Table { width: terminal_width(arguments.out.is_none()) },
+        OutputFormat::Csv => Format::Csv,
+        OutputFormat::Json => Format::Json,
+        OutputFormat::Jsonl => Format::JsonLines,
+        OutputFormat::Parquet => Format::Parquet,
+        OutputFormat::Markdown => Format::Markdown,
+    };
+    let target = match &arguments.out {
+        Some(path) => Target::File(path.clone()),
+        None => Target::Writer(Box::new(std::io::stdout())),
+    };
+    Ok((format, target))
+}
+
+/// The terminal's width, where the table goes to one.
+pub(crate) fn terminal_width(to_screen: bool) -> Option<usize> {
+    let watched = to_screen && std::io::stdout().is_terminal();
+    watched.then(|| terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0).max(40)))
+}
+
+async fn explain(query: &Query, prepared: &Prepared) -> Result<Exit, Stop> {
+    screen::result(&query.explain());
+    screen::result("");
+    for line in price_lines(&query.estimate().await?, prepared) {
+        screen::result(&line);
+    }
+    Ok(Exit::Done)
+}
+
+/// One line per operator and their sum.
+fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
+    let models = prepared.settings.models.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" → ");
+    let pricing = prepared.pricing();
+    let mut lines = Vec::new();
+    let mut total = Some(Estimate::default());
+    for estimate in estimates {
+        let price = price(estimate, pricing.as_ref(), prepared.choice);
+        let requests = requests(estimate).map_or("unknown requests".to_owned(), |n| format!("≤ {} requests", grouped(n)));
+        let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
+        lines.push(format!("price  {}  {requests}  {text}", estimate.description));
+        total = total.zip(price).map(|(sum, one)| Estimate { likely: sum.likely + one.likely, low: sum.low + one.low, high: sum.high + one.high });
+    }
+    let engine = match prepared.choice {
+        EngineChoice::Local => "the embedded model".to_owned(),
+        EngineChoice::Sim => format!("simulated {models}"),
+        EngineChoice::Openrouter => models,
+    };
+    match total {
+        Some(sum) => lines.push(format!("total  ≈ {} ({}–{})  {engine}", sum.likely, sum.low, sum.high)),
+        None => lines.push(format!("total  unknown: the catalog has no price, or the rows cannot be counted beforehand  {engine}")),
+    }
+    if let (EngineChoice::Openrouter, Some(origin)) = (prepared.choice, prepared.key_origin()) {
+        lines.push(format!("key    from {origin}"));
+    }
+    lines
+}
+
+/// The most requests an operator will send: its rows, less those that the first rows suggest are blank or repeated.
+fn requests(estimate: &OperatorEstimate) -> Option<u64> {
+    let rows = estimate.rows?.count as u64;
+    let asked = match estimate.sampled {
+        sampled if sampled.rows > 0 => rows * sampled.asked as u64 / sampled.rows as u64,
+        _ => rows,
+    };
+    Some(asked)
+}
+
+fn price(estimate: &OperatorEstimate, pricing: Option<&Pricing>, choice: EngineChoice) -> Option<Estimate> {
+    if choice == EngineChoice::Local {
+        return Some(Estimate::default());
+    }
+    let user = estimate.mean_user_characters.unwrap_or(400.0);
+    let prompt_tokens = (estimate.system_characters as f64 + user) / 4.0 + 12.0;
+    let (answer, most) = match estimate.contract {
+        ContractKind::Text => (80, 512),
+        ContractKind::Json { tokens } => (u64::from(tokens), u64::from(tokens) * 2 + 64),
+    };
+    Estimate::of(pricing?, requests(estimate)?, prompt_tokens as u64, answer, most)
+}
+
+/// Asks a person at a terminal before a dear run for which no budget was set.
+async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
+    let alone = prepared.choice != EngineChoice::Openrouter || prepared.settings.budget.is_some();
+    if alone || !std::io::stdin().is_terminal() || !screen::is_watched() {
+        return Ok(true);
+    }
+    let estimates = query.estimate().await?;
+    let pricing = prepared.pricing();
+    let likely: Option<Usd> = estimates.iter().map(|one| price(one, pricing.as_ref(), prepared.choice).map(|price| price.likely)).sum();
+    match likely {
+        Some(likely) if likely > ASK_ABOVE => {
+            for line in price_lines(&estimates, prepared) {
+                screen::note(&line);
+            }
+            Ok(screen::confirm("Go on? (--budget sets a ceiling, --yes does not ask)"))
+        }
+        _ => Ok(true),
+    }
+}

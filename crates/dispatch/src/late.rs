@@ -1,0 +1,38 @@
+//! A door that is opened later: a query can be planned and priced before a model is loaded, a key found or a run begun.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use corsac_ledger::RunId;
+
+use crate::{Ask, Call, Dispatcher, Failure, FailureKind, Outcome};
+
+/// Answers nothing until it is opened; then calls go to a dispatcher, in the name of a run.
+#[derive(Debug, Default)]
+pub struct LateAsk {
+    opened: OnceLock<(Arc<Dispatcher>, RunId)>,
+}
+
+impl LateAsk {
+    /// Opens the door. A second time changes nothing.
+    pub fn open(&self, dispatcher: Arc<Dispatcher>, run: RunId) {
+        let _ = self.opened.set((dispatcher, run));
+    }
+}
+
+#[async_trait]
+impl Ask for LateAsk {
+    async fn ask(&self, mut call: Call) -> Outcome {
+        match self.opened.get() {
+            Some((dispatcher, run)) => {
+                call.origin.run = run.clone();
+                dispatcher.ask(call).await
+            }
+            None => Err(Failure::new(FailureKind::Internal, "asked before the engine was opened")),
+        }
+    }
+
+    fn window(&self) -> usize {
+        self.opened.get().map_or(1, |(dispatcher, _)| dispatcher.window())
+    }
+}

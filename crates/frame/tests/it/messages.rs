@@ -1,0 +1,73 @@
+//! What people read when a query cannot be planned. Nothing is asked in any of these cases.
+
+use crate::fake::refused;
+
+const FROM: &str = "FROM (VALUES (1, 'a', 'b')) AS r (id, text, topic)";
+
+async fn of(select: &str) -> String {
+    refused(&format!("SELECT {select} {FROM}")).await
+}
+
+#[tokio::test]
+async fn templates() {
+    let mut messages = Vec::new();
+    for select in [
+        "semantic_map('Say {{ txt }}', text)",
+        "semantic_map('Say {{ text }}')",
+        "semantic_map('Say {{ text }} of {{ topic }}', text)",
+        "semantic_map('Say {{ text }}', text, topic)",
+        "semantic_map('Say {{ text }}', text, upper(topic))",
+        "semantic_map('Say it', text)",
+        "semantic_map('Say {{ text', text)",
+        "semantic_map(text, text)",
+        "semantic_map(5, text)",
+        "semantic_predicate()",
+    ] {
+        messages.push(format!("{select}\n  {}", of(select).await.replace('\n', "\n  ")));
+    }
+    insta::assert_snapshot!(messages.join("\n\n"));
+}
+
+#[tokio::test]
+async fn labels_and_schemas() {
+    let mut messages = Vec::new();
+    for select in [
+        "semantic_classify(text)",
+        "semantic_classify(text, 'a, b')",
+        "semantic_classify(text, [topic])",
+        "semantic_classify(text, ['a', NULL])",
+        "semantic_classify(text, ['a', 'a'])",
+        "semantic_extract(text, 'name strng')",
+        "semantic_extract(text, topic)",
+        "semantic_extract(text, 'nowhere.json')",
+        "semantic_extract(text, '{\"type\": \"object\",}')",
+        "semantic_extract(text, 5)",
+    ] {
+        messages.push(format!("{select}\n  {}", of(select).await.replace('\n', "\n  ")));
+    }
+    insta::assert_snapshot!(messages.join("\n\n"));
+}
+
+#[tokio::test]
+async fn places() {
+    let mut messages = Vec::new();
+    for select in [
+        "outcome(text)",
+        "outcome(upper(semantic_map('Say {{ text }}', text)))",
+        "outcome(semantic_map('Say {{ text }}', text), 2)",
+        "semantic_clasify(text, ['a'])",
+        "semantic_map('Say {{ text }}', txt)",
+        "array_transform([text], x -> semantic_map('Say {{ x }}', x))",
+        "(SELECT max(semantic_map('{{ text }} {{ v }}', r.text, s.v)) FROM (VALUES ('x')) AS s (v))",
+    ] {
+        messages.push(format!("{select}\n  {}", of(select).await.replace('\n', "\n  ")));
+    }
+    let join = "SELECT 1 FROM (VALUES ('a')) AS a (x) LEFT JOIN (VALUES ('b')) AS b (y) ON semantic_predicate('{{ x }} like {{ y }}', a.x, b.y)";
+    messages.push(format!("LEFT JOIN\n  {}", refused(join).await));
+    messages.push(format!("ROLLUP\n  {}", refused(&format!("SELECT count(*) {FROM} GROUP BY ROLLUP(semantic_classify(text, ['a']))")).await));
+    messages.push(format!("VALUES\n  {}", refused("VALUES (semantic_map('{{ x }}', 'a'))").await));
+    messages.push(format!("syntax\n  {}", refused("SELEC 1").await));
+    messages.push(format!("two statements\n  {}", refused("SELECT 1; SELECT 2").await));
+    messages.push(format!("no table\n  {}", refused("SELECT 1 FROM reviews").await));
+    insta::assert_snapshot!(messages.join("\n\n"));
+}

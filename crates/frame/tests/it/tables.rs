@@ -1,0 +1,170 @@
+//! Files as tables: formats, lenient reading, and messages for what cannot be read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use corsac_frame::Session;
+
+use crate::fake::{Fake, rows, session, table};
+
+struct Files {
+    directory: tempfile::TempDir,
+    session: Session,
+}
+
+impl Files {
+    fn new() -> Files {
+        Files { directory: tempfile::tempdir().unwrap(), session: session(&Arc::new(Fake::new())) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn with(self, name: &str, content: impl AsRef<[u8]>) -> Files {
+        std::fs::write(self.path(name), content).unwrap();
+        self
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        sql.replace("$", &format!("{}/", self.directory.path().display()))
+    }
+
+    async fn table(&self, sql: &str) -> String {
+        self.hide(table(&self.session, &self.sql(sql)).await)
+    }
+
+    async fn refused(&self, sql: &str) -> String {
+        let error = match rows(&self.session, &self.sql(sql)).await {
+            Err(error) => error.to_string(),
+            Ok(batches) => panic!("not refused: {batches:?}"),
+        };
+        self.hide(error)
+    }
+
+    fn hide(&self, text: String) -> String {
+        let real = self.directory.path().canonicalize().unwrap();
+        text.replace(&format!("{}/", self.directory.path().display()), "$").replace(&real.display().to_string(), "$DIR")
+    }
+
+    fn warnings(&self) -> String {
+        self.hide(self.session.warnings().join("\n"))
+    }
+}
+
+const TYPES: &str = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ";
+
+#[tokio::test]
+async fn csv_with_everything_in_it() {
+    let files = Files::new().with(
+        "R.CSV",
+        "\u{feff}Id,Text,price,day,at,ok,zip\r\n1,\"two\r\nlines, \"\"quoted\"\"\",1.5,2024-01-31,2024-01-31T10:00:00,true,01234\r\n\r\n2,,2,,,false,9\r\n",
+    );
+    insta::assert_snapshot!(files.table("SELECT * FROM '$R.CSV'").await);
+    insta::assert_snapshot!(files.table("SELECT TEXT, id AS ID FROM '$R.CSV' WHERE Price > 1.6").await, @"");
+    assert_eq!(files.warnings(), "");
+}
+
+#[tokio::test]
+async fn a_column_that_turns_into_text_late_is_text() {
+    let mut content = String::from("n,m\n");
+    for number in 0..20_000 {
+        content.push_str(&format!("{number},{number}\n"));
+    }
+    content.push_str("n/a,2.5\n");
+    let files = Files::new().with("late.csv", content);
+    insta::assert_snapshot!(files.table("SELECT count(*) AS rows, arrow_typeof(max(n)) AS n, arrow_typeof(max(m)) AS m FROM '$late.csv'").await, @"");
+}
+
+#[tokio::test]
+async fn what_is_read_leniently_is_told() {
+    let files = Files::new().with("l.csv", b"a,b,a,\n1,x\xff\xfe,3,4\n5\n".as_slice());
+    insta::assert_snapshot!(files.table("SELECT * FROM '$l.csv'").await, @"");
+    insta::assert_snapshot!(files.warnings(), @"");
+}
+
+#[tokio::test]
+async fn lines_that_cannot_be_read_end_the_query_before_anything_is_asked() {
+    let files = Files::new()
+        .with("long.csv", "a,b\n1,2\n\"x\ny\",2\n1,2,3\n")
+        .with("open.csv", "a,b\n1,2\n\"x,2\n1,2\n")
+        .with("wide.csv", [0xff, 0xfe, b'a', 0].as_slice())
+        .with("zip.csv", [b'P', b'K', 0, 1].as_slice())
+        .with("bad.jsonl", "{\"a\": 1}\n{\"a\": }\n")
+        .with("list.jsonl", "{\"a\": 1}\n[1]\n")
+        .with("mixed.jsonl", "{\"a\": 1}\n{\"a\": {\"b\": 2}}\n")
+        .with("not.parquet", "hello")
+        .with("r.csv.gz", "")
+        .with("r.xlsx", "");
+    let mut messages = Vec::new();
+    for file in ["long.csv", "open.csv", "wide.csv", "zip.csv", "bad.jsonl", "list.jsonl", "mixed.jsonl", "not.parquet", "r.csv.gz", "r.xlsx", "lonk.csv", "*.tsv", "no/where.csv"] {
+        messages.push(files.refused(&format!("SELECT semantic_map('{{{{ a }}}}', a) FROM '${file}'")).await);
+    }
+    messages.push(files.refused("SELECT * FROM '$'").await);
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[tokio::test]
+async fn empty_files_have_no_rows() {
+    let files = Files::new().with("none.csv", "").with("header.csv", "a,b\n").with("none.jsonl", "").with("none.json", "[]");
+    assert_eq!(files.table("SELECT count(*) AS n FROM '$none.csv'").await, files.table("SELECT count(*) AS n FROM '$none.jsonl'").await);
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n, count(a) AS m FROM '$header.csv'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$none.json'").await, @"");
+    assert_eq!(rows(&files.session, &files.sql("SELECT semantic_map('{{ a }}', a) FROM '$header.csv'")).await.map(|batches| batches.len()).unwrap_or(9), 0);
+}
+
+#[tokio::test]
+async fn tsv_json_lines_arrays_and_globs() {
+    let files = Files::new()
+        .with("t.tsv", "a\tb\n1\t\"x\ty\"\n")
+        .with("l.jsonl", "\u{feff}{\"z\": 1, \"a\": \"x\", \"s\": {\"k\": [1, 2]}}\n\n{\"z\": 2.5, \"n\": null, \"a\": 7}\n")
+        .with("a.json", "[\n {\"z\": 1},\n {\"z\": null}\n]\n")
+        .with("p.json", "{\n \"z\": 1\n}\n{\n \"z\": 2\n}\n")
+        .with("g1.csv", "k,v\n1,a\n")
+        .with("g2.csv", "k,v\n2.5,b\n");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$t.tsv'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$l.jsonl'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$a.json'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$p.json'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$g*.csv'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$l.jsonl'").await, @"");
+    let other = files.with("g3.csv", "k,w\n1,2\n");
+    insta::assert_snapshot!(other.refused("SELECT * FROM '$g*.csv'").await, @"");
+    insta::assert_snapshot!(other.refused("SELECT * FROM '$'").await, @"");
+}
+
+#[tokio::test]
+async fn parquet_by_path_and_glob() {
+    let files = Files::new().with("x y.csv", "a,b\n1,x\n2,y\n");
+    for name in ["1 [a].parquet", "2.PARQUET"] {
+        let stream = files.session.plan(&files.sql("SELECT * FROM '$x y.csv'")).await.unwrap().stream().await.unwrap();
+        corsac_frame::write(stream, corsac_frame::Format::Parquet, corsac_frame::Target::File(files.path(name))).await.unwrap();
+    }
+    insta::assert_snapshot!(files.table("SELECT * FROM '$1 [a].parquet'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n, min(b) AS b FROM '$*.[pP]*'").await, @"");
+}
+
+#[tokio::test]
+async fn tables_by_name_and_missing_ones() {
+    let files = Files::new().with("r.csv", "Text,stars\nfine,5\n");
+    files.session.register("reviews", &files.sql("$r.csv")).await.unwrap();
+    insta::assert_snapshot!(files.table("SELECT text FROM reviews").await, @"");
+    insta::assert_snapshot!(files.refused("SELECT txt FROM reviews").await, @"");
+    insta::assert_snapshot!(files.refused("SELECT * FROM review").await, @"");
+    insta::assert_snapshot!(files.table(&format!("{TYPES} 'reviews'")).await, @"");
+    assert!(Path::new("Cargo.toml").is_file());
+    insta::assert_snapshot!(files.refused("SELECT * FROM Cargo.toml").await, @"");
+}
+
+#[tokio::test]
+async fn estimates_read_a_few_rows_and_ask_nothing() {
+    let files = Files::new().with("r.csv", "text,stars\nfine,5\nfine,4\n,3\nvery bad,1\n");
+    let query = files.session.plan(&files.sql("SELECT semantic_map('Say {{ text }}', text) FROM '$r.csv' WHERE stars > 0")).await.unwrap();
+    let estimate = query.estimate().await.unwrap().remove(0);
+    assert_eq!((estimate.operator.as_str(), estimate.mean_user_characters), ("semantic_map", Some(28.0 / 3.0)));
+    assert_eq!((estimate.sampled.rows, estimate.sampled.asked, estimate.sampled.distinct), (4, 3, 2));
+    let all = files.session.plan(&files.sql("SELECT semantic_map('Say {{ text }}', text) FROM '$r.csv' LIMIT 3")).await.unwrap();
+    assert_eq!(all.estimate().await.unwrap()[0].rows, Some(corsac_frame::Rows { count: 3, exact: true }));
+    assert!(all.has_semantic_calls());
+    assert_eq!(files.session.progress().calls_started(), 0);
+}
