@@ -293,8 +293,8 @@ pub(crate) struct Sim {
     /// A model that is down: ID, or ID=FAULT.
     #[arg(long, value_name = "ID")]
     pub(crate) down: Vec<String>,
-    /// A fault for every Nth chat request: N=FAULT.
-    #[arg(long, value_name = "N=FAULT")]
+    /// A fault for every Nth chat request: N:FAULT.
+    #[arg(long, value_name = "N:FAULT")]
     pub(crate) fault_every: Vec<String>,
     /// Dollars of credit.
     #[arg(long, value_name = "USD")]

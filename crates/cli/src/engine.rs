@@ -165,13 +165,7 @@ impl Prepared {
         if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
             return Err(Stop::new(Exit::Configuration, format!("the base URL {base_url:?} (from {origin}) must begin with http:// or https://")));
         }
-        Ok(HttpOptions {
-            base_url: base_url.clone(),
-            key: self.config.key.as_ref().map(|(key, _)| key.clone()),
-            app: self.config.app.clone(),
-            headers: self.config.file.headers.clone().into_iter().collect(),
-            window: HTTP_WINDOW,
-        })
+        Ok(self.config.http_options(HTTP_WINDOW))
     }
 
     fn sim_exchange(&self) -> Result<SimExchange, Stop> {
@@ -225,9 +219,19 @@ impl Prepared {
 
 /// The simulator's configuration out of a script.
 pub(crate) fn sim_config(script: Option<&std::path::Path>) -> Result<SimConfig, Stop> {
-    let Some(path) = script else { return Ok(SimConfig::default()) };
-    let text = std::fs::read_to_string(path).map_err(|error| Stop::new(Exit::Usage, format!("the script {} cannot be read: {error}", path.display())))?;
-    SimConfig::from_script(&text).map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", path.display())))
+    let mut config = match script {
+        None => SimConfig::default(),
+        Some(path) => {
+            let unreadable = |error: std::io::Error| Stop::new(Exit::Usage, format!("the script {} cannot be read: {error}", path.display()));
+            let text = std::fs::read_to_string(path).map_err(unreadable)?;
+            SimConfig::from_script(&text).map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", path.display())))?
+        }
+    };
+    if config.started_at_epoch_s == SimConfig::default().started_at_epoch_s {
+        // unless a script sets a date, its clock is ours: else the times at which limits reset would look wrong
+        config.started_at_epoch_s = SystemClock::new().epoch_ms().unsigned_abs() / 1_000;
+    }
+    Ok(config)
 }
 
 fn open_local() -> Result<LocalExchange, Stop> {

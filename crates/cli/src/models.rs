@@ -1,7 +1,7 @@
 //! `corsac models`: what can be asked, and the embedded model's weights.
 
 use corsac_dispatch::config::Config;
-use corsac_dispatch::{Catalog, CatalogError, Clock, HttpExchange, HttpOptions, SystemClock};
+use corsac_dispatch::{Catalog, CatalogError, Clock, HttpExchange, SystemClock};
 use corsac_local::weights;
 use corsac_wire::Usd;
 use corsac_wire::catalog::Model;
@@ -18,13 +18,7 @@ pub(crate) async fn run(arguments: Models) -> Result<Exit, Stop> {
     let environment = |name: &str| std::env::var(name).ok();
     let config_folder = dirs::config_dir().map(|folder| folder.join("corsac"));
     let config = Config::load(arguments.config.as_deref(), &std::env::current_dir()?, config_folder.as_deref(), &environment)?;
-    let exchange = HttpExchange::new(&HttpOptions {
-        base_url: config.base_url.0.clone(),
-        key: config.key.as_ref().map(|(key, _)| key.clone()),
-        app: config.app.clone(),
-        headers: config.file.headers.clone().into_iter().collect(),
-        window: 4,
-    })?;
+    let exchange = HttpExchange::new(&config.http_options(4))?;
     let catalog = catalog(&exchange, config.key.is_some()).await?;
     match command {
         ModelsCommand::List { search, structured, tools, max_price } => {

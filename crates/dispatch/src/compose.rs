@@ -43,15 +43,22 @@ pub(crate) struct Turn<'a> {
 
 /// Answers of this length are never cut short, however little a schema seems to ask for: models that reason need room.
 const SMALLEST_LIMIT: u32 = 256;
+/// The embedded model does not reason, and room that is set aside for long answers is room for fewer rows at once.
+const SMALLEST_LOCAL_LIMIT: u32 = 24;
 const TEXT_LIMIT: u32 = 512;
+const LOCAL_TEXT_LIMIT: u32 = 128;
 const LARGEST_LIMIT: u32 = 16_384;
 
 /// The bounds of a call, from the settings and its contract.
-pub(crate) fn limits(call: &Call, settings: &Settings, models: usize) -> Limits {
+pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bool) -> Limits {
     let given = call.settings.max_tokens.or(settings.max_tokens);
     let natural = match &call.contract {
-        Contract::Text => TEXT_LIMIT,
-        Contract::Json(schema) => schema.estimated_tokens().saturating_mul(2).saturating_add(64).clamp(SMALLEST_LIMIT, LARGEST_LIMIT),
+        Contract::Text if routes => TEXT_LIMIT,
+        Contract::Text => LOCAL_TEXT_LIMIT,
+        Contract::Json(schema) => {
+            let smallest = if routes { SMALLEST_LIMIT } else { SMALLEST_LOCAL_LIMIT };
+            schema.estimated_tokens().saturating_mul(2).saturating_add(if routes { 64 } else { 16 }).clamp(smallest, LARGEST_LIMIT)
+        }
     };
     Limits {
         models,

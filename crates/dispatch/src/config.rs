@@ -12,7 +12,7 @@ use corsac_wire::{MaxPrice, ProviderPreferences, Reasoning, Sort, Usd};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::{App, Settings};
+use crate::{App, HttpOptions, Settings};
 
 /// Where OpenRouter is.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
@@ -285,6 +285,17 @@ impl Config {
             budget: self.file.budget,
             ..defaults
         })
+    }
+
+    /// Where and as whom to ask over HTTP, with so many requests under way at most.
+    pub fn http_options(&self, window: usize) -> HttpOptions {
+        HttpOptions {
+            base_url: self.base_url.0.clone(),
+            key: self.key.as_ref().map(|(key, _)| key.clone()),
+            app: self.app.clone(),
+            headers: self.file.headers.clone().into_iter().collect(),
+            window,
+        }
     }
 
     fn no_profile(&self, name: &str) -> ConfigError {

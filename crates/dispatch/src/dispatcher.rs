@@ -299,7 +299,7 @@ impl Dispatcher {
     }
 
     fn start(&self, call: &Call, models: &[String]) -> Course {
-        let limits = compose::limits(call, &self.settings, models.len());
+        let limits = compose::limits(call, &self.settings, models.len(), self.exchange.routes());
         let mut course = Course::new(&limits);
         if let Some(quirk) = self.quirks.lock().get(&quirk_key(call, 0)) {
             course.without_temperature = quirk.without_temperature;
@@ -316,6 +316,7 @@ impl Dispatcher {
         }
         let mut quirks = self.quirks.lock();
         match step {
+            Step::AllowProviders => quirks.entry(quirk_key(call, 0)).or_default().ignored.clear(),
             Step::DropTemperature => quirks.entry(quirk_key(call, 0)).or_default().without_temperature = true,
             Step::NextStrategy(strategy) if !course.corrected => quirks.entry(quirk_key(call, 0)).or_default().strategy = Some(*strategy),
             Step::IgnoreProvider(provider) if course.strategy != corsac_policy::Strategy::Text && course.repeats <= 1 && !course.corrected => {

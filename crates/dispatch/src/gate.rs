@@ -110,11 +110,10 @@ impl Gate {
             while !state.lanes[lane].queue.is_empty() {
                 match self.admit(state, lane, now) {
                     Verdict::Reply(reply) => {
-                        if let Some(waiter) = state.lanes[lane].queue.pop_front() {
-                            if let Err(Ok(permit)) = waiter.reply.send(reply) {
-                                // nobody waits for it any more
-                                permit.undo(state, now);
-                            }
+                        let waiter = state.lanes[lane].queue.pop_front();
+                        if let Some(Err(Ok(permit))) = waiter.map(|waiter| waiter.reply.send(reply)) {
+                            // nobody waits for it any more
+                            permit.undo(state, now);
                         }
                     }
                     Verdict::At(at) => {

@@ -11,6 +11,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::FrameError;
@@ -159,6 +160,10 @@ impl Session {
         let mut state = self.context.state();
         state.config_mut().set_extension(Arc::clone(&runtime));
         let planned = state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))?;
+        let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        if reads_only.verify_plan(&planned).is_err() {
+            return Err(FrameError::query("only queries are run here, such as SELECT or EXPLAIN: results are written by the caller, not by SQL"));
+        }
         let named = names::readable(planned).map_err(FrameError::from_planning)?;
         Query::plan(state, named, runtime).await
     }

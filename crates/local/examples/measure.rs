@@ -45,7 +45,11 @@ struct Cost {
 
 impl Cost {
     fn rate(&self, what: &str, count: usize) -> String {
-        format!("{:.1} {what}/s, {:.1} ms of processor time each", count as f64 / self.seconds, 1000.0 * self.processor_seconds / count as f64)
+        format!(
+            "{:.1} {what}/s, {:.1} ms of processor time each",
+            count as f64 / self.seconds,
+            1000.0 * self.processor_seconds / count as f64
+        )
     }
 }
 
@@ -65,7 +69,12 @@ async fn all(model: &LocalModel, requests: Vec<LocalRequest>) -> Cost {
         computed += answer.prompt_tokens - answer.reused_tokens;
         written += answer.completion_tokens;
     }
-    Cost { prompt_tokens_computed: computed, tokens_written: written, seconds: start.elapsed().as_secs_f64(), processor_seconds: processor_seconds() - processor_start }
+    Cost {
+        prompt_tokens_computed: computed,
+        tokens_written: written,
+        seconds: start.elapsed().as_secs_f64(),
+        processor_seconds: processor_seconds() - processor_start,
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -97,7 +106,12 @@ async fn main() {
     let labels = json!({"type": "object", "properties": {"label": {"enum": ["positive", "neutral", "negative"]}}, "required": ["label"]});
     let requests: Vec<_> = texts.iter().map(|text| ask(Some(system), text.clone(), Some(labels.clone()), 16)).collect();
     let cost = all(&model, requests).await;
-    println!("classify: {} ({} reviews, {} prompt tokens computed)", cost.rate("reviews", texts.len()), texts.len(), cost.prompt_tokens_computed);
+    println!(
+        "classify: {} ({} reviews, {} prompt tokens computed)",
+        cost.rate("reviews", texts.len()),
+        texts.len(),
+        cost.prompt_tokens_computed
+    );
 
     let fields = json!({"type": "object", "properties": {"product": {"type": "string"}, "stars": {"type": "integer", "minimum": 1, "maximum": 5},
         "mood": {"enum": ["good", "bad"]}}, "required": ["product", "stars", "mood"]});

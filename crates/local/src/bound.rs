@@ -26,8 +26,12 @@ fn open_strings(schema: &Value, list_items: u64) -> u64 {
     for (key, value) in object {
         count = count.saturating_add(match (key.as_str(), value) {
             ("items", items) => open_strings(items, list_items).saturating_mul(list_items),
-            ("properties" | "$defs" | "definitions", Value::Object(parts)) => parts.values().map(|part| open_strings(part, list_items)).sum(),
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(parts)) => parts.iter().map(|part| open_strings(part, list_items)).sum(),
+            ("properties" | "$defs" | "definitions", Value::Object(parts)) => {
+                parts.values().map(|part| open_strings(part, list_items)).sum()
+            }
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(parts)) => {
+                parts.iter().map(|part| open_strings(part, list_items)).sum()
+            }
             _ => 0,
         });
     }
@@ -89,10 +93,14 @@ fn close(schema: &Value, bounds: Bounds, may_seal: bool) -> Value {
         }
     }
     if is(&closed, "integer") || is(&closed, "number") {
-        if !has(&closed, &["minimum", "exclusiveMinimum"]) && !beyond(&closed, &["maximum", "exclusiveMaximum"], |number| number <= -(LARGEST_NUMBER as f64)) {
+        if !has(&closed, &["minimum", "exclusiveMinimum"])
+            && !beyond(&closed, &["maximum", "exclusiveMaximum"], |number| number <= -(LARGEST_NUMBER as f64))
+        {
             closed.insert("minimum".into(), json!(-LARGEST_NUMBER));
         }
-        if !has(&closed, &["maximum", "exclusiveMaximum"]) && !beyond(&closed, &["minimum", "exclusiveMinimum"], |number| number >= LARGEST_NUMBER as f64) {
+        if !has(&closed, &["maximum", "exclusiveMaximum"])
+            && !beyond(&closed, &["minimum", "exclusiveMinimum"], |number| number >= LARGEST_NUMBER as f64)
+        {
             closed.insert("maximum".into(), json!(LARGEST_NUMBER));
         }
     }
@@ -127,7 +135,9 @@ mod tests {
     fn what_the_schema_says_stays() {
         let schema = json!({"type": "string", "minLength": 80});
         assert_eq!(bounded(&schema, BOUNDS), json!({"type": "string", "minLength": 80, "maxLength": 80}));
-        for schema in [json!({"type": "string", "maxLength": 5000}), json!({"type": "string", "format": "date"}), json!({"enum": ["a"]}), json!(true)] {
+        for schema in
+            [json!({"type": "string", "maxLength": 5000}), json!({"type": "string", "format": "date"}), json!({"enum": ["a"]}), json!(true)]
+        {
             assert_eq!(bounded(&schema, BOUNDS), schema);
         }
     }

@@ -45,7 +45,9 @@ impl Template {
         let marks = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"].map(|name| tokenizer.special(name));
         match marks {
             [Some(begin), Some(header), Some(header_end), Some(end)] => Ok(Self::Llama3 { begin, header, header_end, end }),
-            _ => Err(GgufError("its vocabulary has neither ChatML nor Llama 3 conversation marks, so it is not a chat model this engine knows".into())),
+            _ => Err(GgufError(
+                "its vocabulary has neither ChatML nor Llama 3 conversation marks, so it is not a chat model this engine knows".into(),
+            )),
         }
     }
 

@@ -36,7 +36,9 @@ pub enum LocalError {
     #[error("the embedded model has stopped; load it again")]
     Stopped,
     /// The weights could not be fetched.
-    #[error("the default weights could not be fetched.\n{tried}\nDownload a llama-architecture GGUF yourself and set CORSAC_LOCAL_MODEL to its path")]
+    #[error(
+        "the default weights could not be fetched.\n{tried}\nDownload a llama-architecture GGUF yourself and set CORSAC_LOCAL_MODEL to its path"
+    )]
     Pull {
         /// One line for each source that was tried, with what it said.
         tried: String,

@@ -104,7 +104,8 @@ impl<R: Read + Seek> Gguf<R> {
         let data_start = header_bytes.next_multiple_of(alignment);
         let mut tensors = HashMap::new();
         for (name, mut tensor) in headers {
-            tensor.offset = data_start.checked_add(tensor.offset).ok_or_else(|| GgufError(format!("tensor {name} lies outside the file")))?;
+            tensor.offset =
+                data_start.checked_add(tensor.offset).ok_or_else(|| GgufError(format!("tensor {name} lies outside the file")))?;
             let end = tensor.offset.checked_add(tensor.bytes as u64);
             if end.is_none_or(|end| end > file_bytes) {
                 return wrong(format!("tensor {name} reaches beyond the end of the file (an interrupted download?)"));

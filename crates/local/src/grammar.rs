@@ -55,7 +55,10 @@ impl Grammars {
         let mut schema = bounded(schema, bounds);
         if let Value::Object(object) = &mut schema {
             // one way to write each value, the way the model has mostly seen it
-            object.insert("x-guidance".into(), json!({"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": false, "json_allowed_escapes": "nrt\"\\"}));
+            object.insert(
+                "x-guidance".into(),
+                json!({"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": false, "json_allowed_escapes": "nrt\"\\"}),
+            );
         }
         let parser = self.factory.create_parser(TopLevelGrammar::from_json_schema(schema));
         let matcher = Matcher::new(parser);

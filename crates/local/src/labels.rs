@@ -23,8 +23,9 @@ pub(crate) struct Choice {
     pub(crate) spoken: String,
 }
 
-/// What the model has already said when the labels are scored. Of the openings tried on human-labelled reviews this
-/// one judged best, with the label after a blank, since most words of the vocabulary begin with one.
+/// What the model has already said when the labels are scored, each after a blank, since most words of the vocabulary
+/// begin with one. Of ten openings tried with nine wordings on human-labelled reviews, and four on five plain topics,
+/// this one judged best or close to it whatever the wording.
 pub(crate) const OPENING: &str = "{\"label\": \"";
 const CLOSING: &str = "\"";
 
@@ -66,7 +67,10 @@ impl Choices {
             self.choices.iter().map(spell_one).collect()
         };
         let plain = spell("");
-        let ambiguous = plain.iter().enumerate().any(|(index, one)| plain.iter().enumerate().any(|(other, longer)| index != other && longer.starts_with(one)));
+        let ambiguous = plain
+            .iter()
+            .enumerate()
+            .any(|(index, one)| plain.iter().enumerate().any(|(other, longer)| index != other && longer.starts_with(one)));
         if ambiguous { spell(CLOSING) } else { plain }
     }
 }
@@ -78,7 +82,8 @@ fn single_property(object: &Map<String, Value>, properties: &Value) -> Option<Ve
     let is_object = object.get("type").is_none_or(|kind| kind == "object");
     let mut properties = properties.as_object()?.iter();
     let (Some((name, property)), None, true, true) = (properties.next(), properties.next(), known, is_object) else { return None };
-    let required_elsewhere = object.get("required").is_some_and(|required| !required.as_array().is_some_and(|keys| keys.iter().all(|key| key == name)));
+    let required_elsewhere =
+        object.get("required").is_some_and(|required| !required.as_array().is_some_and(|keys| keys.iter().all(|key| key == name)));
     if required_elsewhere || object.get("additionalProperties").is_some_and(|additional| additional != &Value::Bool(false)) {
         return None;
     }

@@ -84,7 +84,12 @@ impl Llama {
             let tensors = names.iter().map(|name| file.matrix(name)).collect::<Result<Vec<_>, _>>()?;
             let matrix = Matrix::stack(&tensors)?;
             if (matrix.rows(), matrix.columns()) != (rows, columns) {
-                return Err(GgufError(format!("{} has shape {}×{}, not {rows}×{columns}", names.join("+"), matrix.rows(), matrix.columns())));
+                return Err(GgufError(format!(
+                    "{} has shape {}×{}, not {rows}×{columns}",
+                    names.join("+"),
+                    matrix.rows(),
+                    matrix.columns()
+                )));
             }
             Ok(matrix)
         };
@@ -111,7 +116,12 @@ impl Llama {
             }
             layers.push(Layer {
                 attention_norm: vector(file, &name("attn_norm"), shape.width)?,
-                query_key_value: matrix(file, &[name("attn_q"), name("attn_k"), name("attn_v")], queries + 2 * shape.key_value_width(), shape.width)?,
+                query_key_value: matrix(
+                    file,
+                    &[name("attn_q"), name("attn_k"), name("attn_v")],
+                    queries + 2 * shape.key_value_width(),
+                    shape.width,
+                )?,
                 attention_output: matrix(file, &[name("attn_output")], shape.width, queries)?,
                 feed_forward_norm: vector(file, &name("ffn_norm"), shape.width)?,
                 gate_up: matrix(file, &[name("ffn_gate"), name("ffn_up")], 2 * shape.feed_forward, shape.width)?,
@@ -160,7 +170,14 @@ impl Llama {
             }
             let sequences: Vec<&Sequence> = spans.iter().map(|span| &*span.sequence).collect();
             attended.par_chunks_mut(queries).zip(projected.par_chunks(projected_width)).zip(&places).for_each(|((out, row), place)| {
-                self.arch.dispatch(Attention { shape, layer: index, sequence: sequences[place.span], queries: &row[..queries], visible: place.position + 1, out });
+                self.arch.dispatch(Attention {
+                    shape,
+                    layer: index,
+                    sequence: sequences[place.span],
+                    queries: &row[..queries],
+                    visible: place.position + 1,
+                    out,
+                });
             });
             layer.attention_output.multiply(self.arch, attended, product, scratch);
             add(hidden, product);
@@ -254,7 +271,12 @@ fn read_shape<R: Read + Seek>(file: &Gguf<R>, vocabulary: usize) -> Result<Shape
     let heads = size("llama.attention.head_count")?;
     let key_value_heads = file.size("llama.attention.head_count_kv").unwrap_or(heads);
     let head_width = file.size("llama.attention.key_length").unwrap_or(width / heads);
-    if key_value_heads == 0 || !heads.is_multiple_of(key_value_heads) || head_width == 0 || head_width > 1 << 12 || !head_width.is_multiple_of(2) {
+    if key_value_heads == 0
+        || !heads.is_multiple_of(key_value_heads)
+        || head_width == 0
+        || head_width > 1 << 12
+        || !head_width.is_multiple_of(2)
+    {
         return Err(GgufError("its attention heads do not divide evenly".into()));
     }
     if file.size("llama.rope.dimension_count").is_some_and(|turned| turned != head_width) {
@@ -458,7 +480,8 @@ mod tests {
         let llama = tiny();
         let parts = [&TOKENS[..9], &TOKENS[3..5], &TOKENS[10..]];
         let mut sequences = vec![Sequence::default(); parts.len()];
-        let mut spans: Vec<_> = sequences.iter_mut().zip(parts).map(|(sequence, tokens)| Span { sequence, tokens, wanted: 0..tokens.len() }).collect();
+        let mut spans: Vec<_> =
+            sequences.iter_mut().zip(parts).map(|(sequence, tokens)| Span { sequence, tokens, wanted: 0..tokens.len() }).collect();
         let together = llama.pass(&mut spans, &mut Workspace::default());
         let alone: Vec<f32> = parts.iter().flat_map(|tokens| run(&llama, &mut Sequence::default(), tokens)).collect();
         assert_eq!(together, alone);

@@ -273,6 +273,14 @@ mod tests {
         Matrix::stack(&[RawMatrix { rows, columns, format: Format::F32, bytes }]).unwrap()
     }
 
+    /// What this machine has, and what others may have to do with.
+    fn architectures() -> Vec<Arch> {
+        let mut all = vec![Arch::new(), Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        all.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        all
+    }
+
     #[test]
     fn products_are_right_for_every_number_of_rows() {
         let (rows, columns) = (70, 96);
@@ -280,7 +288,7 @@ mod tests {
         let mut row = vec![0.0; columns];
         for count in 1..=27 {
             let input = noise(count * columns, 7);
-            for arch in [Arch::new(), Arch::Scalar] {
+            for arch in architectures() {
                 let mut output = Vec::new();
                 weights.multiply(arch, &input, &mut output, &mut Scratch::default());
                 for (index, value) in output.iter().enumerate() {

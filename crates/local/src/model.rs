@@ -114,7 +114,8 @@ impl LocalModel {
             .map_err(|error| no_thread(error.to_string()))?;
         let llama = pool.install(|| Llama::read(&mut file, tokenizer.vocabulary())).map_err(bad)?;
         let context_tokens = options.context_tokens.clamp(1, llama.shape.context);
-        let capacity = Capacity { rows: options.batch_rows.max(1), tokens: BATCH_TOKENS.max(context_tokens), prefix_tokens: context_tokens };
+        let capacity =
+            Capacity { rows: options.batch_rows.max(1), tokens: BATCH_TOKENS.max(context_tokens), prefix_tokens: context_tokens };
         let (jobs, receiver) = mpsc::channel();
         let scheduler = Scheduler::new(llama, tokenizer.clone(), capacity);
         std::thread::Builder::new()
@@ -199,7 +200,9 @@ fn model_name(path: &Path, inside: Option<&str>) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let quantised = stem.char_indices().find(|(at, character)| {
         let rest = stem[at + character.len_utf8()..].to_ascii_uppercase();
-        matches!(character, '.' | '-' | '_') && (["F16", "F32", "BF16"].contains(&rest.as_str()) || matches!(rest.as_bytes(), [b'Q', digit, b'_', ..] if digit.is_ascii_digit()))
+        matches!(character, '.' | '-' | '_')
+            && (["F16", "F32", "BF16"].contains(&rest.as_str())
+                || matches!(rest.as_bytes(), [b'Q', digit, b'_', ..] if digit.is_ascii_digit()))
     });
     let name = quantised.map_or(stem.as_str(), |(at, _)| &stem[..at]);
     match (name, inside) {

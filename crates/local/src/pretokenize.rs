@@ -66,7 +66,9 @@ enum Class {
 }
 
 fn class(character: char) -> Class {
-    use GeneralCategory::{DecimalNumber, LetterNumber, LowercaseLetter, ModifierLetter, OtherLetter, OtherNumber, TitlecaseLetter, UppercaseLetter};
+    use GeneralCategory::{
+        DecimalNumber, LetterNumber, LowercaseLetter, ModifierLetter, OtherLetter, OtherNumber, TitlecaseLetter, UppercaseLetter,
+    };
     if character.is_ascii() {
         return match character {
             'a'..='z' | 'A'..='Z' => Class::Letter,
@@ -114,7 +116,11 @@ fn gpt2(text: &str, numbers_alone: bool) -> usize {
     let lead = if first == ' ' { characters.next() } else { Some(first) };
     match lead.map(class) {
         Some(Class::Number) if numbers_alone => {
-            if offset == 0 { first.len_utf8() } else { offset }
+            if offset == 0 {
+                first.len_utf8()
+            } else {
+                offset
+            }
         }
         Some(kind) if kind != Class::Space => offset + run(&text[offset..], |character| class(character) == kind),
         _ => {
@@ -137,7 +143,15 @@ fn llama3(text: &str) -> usize {
     let is_break = |character: char| matches!(character, '\r' | '\n');
     match class(first) {
         Class::Letter => return letters(text),
-        Class::Number => return text.char_indices().take(3).take_while(|(_, character)| class(*character) == Class::Number).map(|(at, character)| at + character.len_utf8()).last().unwrap_or(1),
+        Class::Number => {
+            return text
+                .char_indices()
+                .take(3)
+                .take_while(|(_, character)| class(*character) == Class::Number)
+                .map(|(at, character)| at + character.len_utf8())
+                .last()
+                .unwrap_or(1);
+        }
         _ => {}
     }
     if !is_break(first) && second.is_some_and(|second| class(second) == Class::Letter) {

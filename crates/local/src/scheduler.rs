@@ -31,9 +31,17 @@ pub(crate) struct Job {
 
 /// What a request wants.
 pub(crate) enum Goal {
-    Write { schema: Option<Value>, max_tokens: usize, sampler: Sampler },
+    Write {
+        schema: Option<Value>,
+        max_tokens: usize,
+        sampler: Sampler,
+    },
     /// `neutral` is the prompt with nothing to judge in it.
-    Choose { neutral: Vec<u32>, answers: Vec<String>, labels: Vec<Vec<u32>> },
+    Choose {
+        neutral: Vec<u32>,
+        answers: Vec<String>,
+        labels: Vec<Vec<u32>>,
+    },
 }
 
 /// How much may run at once.
@@ -71,7 +79,17 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(llama: Llama, tokenizer: Arc<Tokenizer>, capacity: Capacity) -> Self {
         let prefixes = Prefixes::new(capacity.prefix_tokens);
-        Self { llama, tokenizer, grammars: None, prefixes, expectations: HashMap::new(), capacity, work: Workspace::default(), waiting: VecDeque::new(), rows: Vec::new() }
+        Self {
+            llama,
+            tokenizer,
+            grammars: None,
+            prefixes,
+            expectations: HashMap::new(),
+            capacity,
+            work: Workspace::default(),
+            waiting: VecDeque::new(),
+            rows: Vec::new(),
+        }
     }
 
     /// Serves until every handle to the model is gone.
@@ -274,7 +292,9 @@ impl Scheduler {
         let mut hidden = Vec::new();
         let seen = sequence.tokens();
         for chunk in key.0[seen..].chunks(PASS_TOKENS) {
-            hidden = self.llama.pass(&mut [Span { sequence: &mut sequence, tokens: chunk, wanted: chunk.len() - 1..chunk.len() }], &mut self.work);
+            hidden = self
+                .llama
+                .pass(&mut [Span { sequence: &mut sequence, tokens: chunk, wanted: chunk.len() - 1..chunk.len() }], &mut self.work);
         }
         let after_prompt = self.llama.logits(&hidden, &mut self.work);
         let asked = vec![Asked { sequence: &mut sequence, after_prompt: &after_prompt, labels }];

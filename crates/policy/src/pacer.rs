@@ -63,7 +63,7 @@ const TICK: Duration = Duration::from_millis(40);
 /// A pace that works grows by this much a second.
 const GROWTH_PER_SECOND: f64 = 0.03;
 /// Rounds without a single answer after which waiting is no use.
-const BARREN_ROUNDS: u32 = 6;
+const BARREN_ROUNDS: u32 = 8;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 impl Pacer {
@@ -154,7 +154,7 @@ impl Pacer {
     }
 
     fn slow_down(&mut self, now: Duration, started: Duration, come_back: Option<Duration>) {
-        if self.last_decrease.is_some_and(|at| started < at) {
+        if self.last_decrease.is_some_and(|at| started <= at) {
             // of the same burst: it was sent before the last time we slowed down
             if let Some(wait) = come_back {
                 self.rests_until = self.rests_until.max(now + wait);
@@ -291,7 +291,7 @@ mod tests {
                 }
                 Admission::At(at) => now = at,
                 Admission::Closed(until) => {
-                    assert_eq!(rounds, 6);
+                    assert_eq!(rounds, 8);
                     assert_eq!(pacer.admit(until), Admission::Go);
                     pacer.ended(until, until, Ending::Served);
                     assert!(matches!(pacer.admit(until + Duration::from_secs(60)), Admission::Go));

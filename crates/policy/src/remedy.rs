@@ -23,6 +23,8 @@ pub enum Step {
     },
     /// The same model without a provider.
     IgnoreProvider(String),
+    /// All providers again: leaving some out left nobody.
+    AllowProviders,
     /// The same without a temperature, which some models do not take.
     DropTemperature,
     /// The same model, asked for structure in another way.
@@ -43,6 +45,7 @@ impl Step {
         match self {
             Self::Retry { after } => format!("retry after {} ms", after.as_millis()),
             Self::IgnoreProvider(provider) => format!("without {provider}"),
+            Self::AllowProviders => "all providers again".to_owned(),
             Self::DropTemperature => "without temperature".to_owned(),
             Self::NextStrategy(strategy) => format!("ask by {strategy}"),
             Self::MaxTokens(tokens) => format!("max_tokens {tokens}"),
@@ -55,7 +58,7 @@ impl Step {
 
 const RETRIES_PER_MODEL: u32 = 4;
 const TIMEOUTS_PER_MODEL: u32 = 2;
-const RATE_LIMITS_PER_MODEL: u32 = 8;
+const RATE_LIMITS_PER_MODEL: u32 = 16;
 const PROVIDERS_IGNORED: usize = 3;
 const SMALLEST_USEFUL_ANSWER: u32 = 16;
 
@@ -68,6 +71,7 @@ pub fn remedy(fault: &Fault, course: &Course, chance: f64) -> Remedy {
 fn step(fault: &Fault, course: &Course, chance: f64) -> Step {
     match &fault.class {
         FaultClass::Unauthorized | FaultClass::OutOfCredits | FaultClass::NotTheService => Step::GiveUp,
+        FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters if !course.ignored.is_empty() => Step::AllowProviders,
         FaultClass::Forbidden | FaultClass::Moderated | FaultClass::Declined | FaultClass::UnknownModel | FaultClass::NoEndpoints => {
             next_model(course)
         }
@@ -136,7 +140,8 @@ fn next_strategy(course: &Course) -> Step {
 
 fn ignore_provider(fault: &Fault, course: &Course) -> Option<Step> {
     let provider = fault.provider.as_ref()?;
-    (course.ignored.len() < PROVIDERS_IGNORED && !course.ignored.contains(provider)).then(|| Step::IgnoreProvider(provider.clone()))
+    let may = course.may_ignore && course.ignored.len() < PROVIDERS_IGNORED;
+    (may && !course.ignored.contains(provider)).then(|| Step::IgnoreProvider(provider.clone()))
 }
 
 /// What is left for the answer, with a margin, since providers count tokens a little differently.
@@ -157,6 +162,7 @@ fn reason(step: &Step, course: &Course) -> String {
         Step::GiveUp => "nothing left to try".to_owned(),
         Step::Retry { .. } => "it may pass".to_owned(),
         Step::IgnoreProvider(_) => "another provider may do better".to_owned(),
+        Step::AllowProviders => "those left out were all there were".to_owned(),
         Step::DropTemperature => "nobody left takes it".to_owned(),
         Step::NextStrategy(_) => "nobody left takes the last one".to_owned(),
         Step::MaxTokens(_) => "the answer's length did not fit".to_owned(),
@@ -254,7 +260,7 @@ mod tests {
                 proptest::prop_assert!(course.model < models);
                 // in-flight budget waits have no bound of their own: the call's deadline ends them
                 if matches!(fault.class, FaultClass::InFlightBudget) { sent -= 1; }
-                proptest::prop_assert!(sent <= 12 + 9 * models as u32);
+                proptest::prop_assert!(sent <= 12 + 17 * models as u32);
             }
         }
     }

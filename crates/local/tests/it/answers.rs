@@ -120,7 +120,8 @@ async fn the_shared_beginning_is_computed_once() {
 
 #[tokio::test]
 async fn a_cut_answer_says_so() {
-    let answer = small().answer(LocalRequest { max_tokens: 3, ..ask("text", Some(json!({"type": "string", "minLength": 30}))) }).await.unwrap();
+    let answer =
+        small().answer(LocalRequest { max_tokens: 3, ..ask("text", Some(json!({"type": "string", "minLength": 30}))) }).await.unwrap();
     assert_eq!((answer.finish, answer.completion_tokens), (Finish::Length, 3));
 }
 
@@ -129,7 +130,8 @@ async fn what_cannot_be_done_is_said_and_the_model_goes_on() {
     let model = small();
     let long = model.answer(ask(&"many words ".repeat(400_000), None)).await.unwrap_err();
     assert!(matches!(long, LocalError::PromptTooLong { at_least: true, limit: 768, .. }), "{long}");
-    for schema in [json!({"type": "string", "pattern": "(?=a)b"}), json!({"type": "nonsense"}), json!({"$ref": "#/nowhere"}), json!(false)] {
+    for schema in [json!({"type": "string", "pattern": "(?=a)b"}), json!({"type": "nonsense"}), json!({"$ref": "#/nowhere"}), json!(false)]
+    {
         let refused = model.answer(ask("text", Some(schema.clone()))).await.unwrap_err();
         assert!(matches!(refused, LocalError::BadSchema(_)), "{schema}: {refused}");
     }

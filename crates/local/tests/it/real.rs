@@ -51,7 +51,16 @@ async fn what_it_extracts_is_valid() {
     let schema = json!({"type": "object", "properties": {"product": {"type": "string"}, "stars": {"type": "integer", "minimum": 1, "maximum": 5}, "defects": {"type": "array", "items": {"type": "string"}}}, "required": ["product", "stars", "defects"]});
     let validator = jsonschema::validator_for(&schema).unwrap();
     for seed in 0..8 {
-        let request = LocalRequest { temperature: 1.0, seed, max_tokens: 300, ..ask(Some("Extract the fields from the text the user sends. Answer as JSON."), "this phone has a weak battery and a cracked screen. two stars.", Some(schema.clone())) };
+        let request = LocalRequest {
+            temperature: 1.0,
+            seed,
+            max_tokens: 300,
+            ..ask(
+                Some("Extract the fields from the text the user sends. Answer as JSON."),
+                "this phone has a weak battery and a cracked screen. two stars.",
+                Some(schema.clone()),
+            )
+        };
         let answer = model.answer(request).await.unwrap();
         assert_eq!(answer.finish, Finish::Stop, "{}", answer.text);
         assert!(validator.is_valid(&serde_json::from_str(&answer.text).unwrap()), "{}", answer.text);

@@ -8,8 +8,20 @@ const FEED_FORWARD: u64 = 96;
 const LAYERS: u32 = 2;
 
 /// Words of two letters or more that the vocabulary has beside the single bytes, by the merges that make them.
-const MERGES: [(&str, &str); 12] =
-    [("t", "h"), ("th", "e"), ("i", "n"), ("Ġ", "t"), ("Ġ", "a"), ("o", "n"), ("\"", ":"), ("e", "r"), ("{", "\""), ("l", "a"), ("la", "b"), ("Ġ", "the")];
+const MERGES: [(&str, &str); 12] = [
+    ("t", "h"),
+    ("th", "e"),
+    ("i", "n"),
+    ("Ġ", "t"),
+    ("Ġ", "a"),
+    ("o", "n"),
+    ("\"", ":"),
+    ("e", "r"),
+    ("{", "\""),
+    ("l", "a"),
+    ("la", "b"),
+    ("Ġ", "the"),
+];
 
 /// Writes GGUF values one after the other.
 #[derive(Default)]
@@ -73,7 +85,8 @@ pub(crate) fn gguf() -> Vec<u8> {
 
     let head_width = WIDTH / u64::from(HEADS);
     let key_values = head_width * u64::from(KEY_VALUE_HEADS);
-    let mut tensors = vec![("token_embd.weight".to_owned(), vec![WIDTH, tokens.len() as u64]), ("output_norm.weight".to_owned(), vec![WIDTH])];
+    let mut tensors =
+        vec![("token_embd.weight".to_owned(), vec![WIDTH, tokens.len() as u64]), ("output_norm.weight".to_owned(), vec![WIDTH])];
     for layer in 0..LAYERS {
         for (part, shape) in [
             ("attn_norm", vec![WIDTH]),

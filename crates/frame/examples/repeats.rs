@@ -1,0 +1,76 @@
+//! Measures the operator alone: many rows with few distinct texts, answered at once, written to Parquet.
+//! `cargo run -p corsac-frame --example repeats -- 1000000 1000` prints rows per second and the peak of memory.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use corsac_dispatch::{Answer, Ask, Call, Outcome, Source};
+use corsac_frame::{Format, Session, SessionOptions, Target, write};
+use corsac_ledger::{Ledger, RunStart};
+use corsac_wire::Usd;
+
+#[derive(Debug)]
+struct AtOnce;
+
+#[async_trait::async_trait]
+impl Ask for AtOnce {
+    async fn ask(&self, _call: Call) -> Outcome {
+        Ok(Answer {
+            value: Arc::new(serde_json::json!({"label": "positive"})),
+            model: "at/once".into(),
+            provider: None,
+            cost: Usd::ZERO,
+            attempts: 1,
+            source: Source::Asked,
+        })
+    }
+
+    fn window(&self) -> usize {
+        512
+    }
+}
+
+fn peak_memory_megabytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes / 1024)
+}
+
+#[expect(clippy::print_stdout, reason = "an example prints what it measured")]
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let rows: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
+    let distinct: u64 = arguments.next().map_or(Ok(1_000), |text| text.parse())?;
+    let start = RunStart {
+        started_ms: 0,
+        command: "repeats".into(),
+        query: String::new(),
+        settings: serde_json::json!({}),
+        engine: "at once".into(),
+        model: "at/once".into(),
+        pid: std::process::id(),
+    };
+    let run = Ledger::in_memory()?.start_run(start)?;
+    let session = Session::new(Arc::new(AtOnce), run, SessionOptions::default());
+    let sql = format!(
+        "SELECT value, t, semantic_classify(t, ['positive', 'negative']) AS mood FROM (
+             SELECT value, concat('a review of some length, as people write them, number ', value % {distinct}) AS t
+             FROM generate_series(1, {rows}))"
+    );
+    let out = std::env::temp_dir().join(format!("corsac-repeats-{}.parquet", std::process::id()));
+    let before = Instant::now();
+    let stream = session.plan(&sql).await?.stream().await?;
+    let written = write(stream, Format::Parquet, Target::File(out.clone())).await?;
+    let seconds = before.elapsed().as_secs_f64();
+    std::fs::remove_file(&out)?;
+    println!(
+        "{} rows, {} calls: {seconds:.2} s, {:.0} rows/s, {} bytes, peak memory {} MB",
+        written.rows,
+        session.progress().calls_finished(),
+        written.rows as f64 / seconds,
+        written.bytes,
+        peak_memory_megabytes().unwrap_or(0)
+    );
+    Ok(())
+}
