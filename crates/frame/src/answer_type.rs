@@ -75,7 +75,11 @@ pub(crate) fn check(kind: &Type, value: &Value) -> Result<(), Misfit> {
         (Type::DateTime, Value::String(text)) => microsecond(text).is_some(),
         _ => false,
     };
-    if fits { Ok(()) } else { Err(Misfit(format!("{} does not fit a column of type {}", excerpt(&value.to_string(), 60), data_type(kind)))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Misfit(format!("{} does not fit a column of type {}", excerpt(&value.to_string(), 60), data_type(kind))))
+    }
 }
 
 fn integer(value: &Value) -> Option<i64> {
@@ -109,8 +113,19 @@ pub(crate) enum ColumnBuilder {
     Moment(TimestampMicrosecondBuilder),
     /// Any JSON, kept as its text.
     Json(StringBuilder),
-    List { item: Arc<Field>, items: Box<ColumnBuilder>, ends: Vec<i32>, length: i32, present: NullBufferBuilder },
-    Struct { fields: Fields, columns: Vec<ColumnBuilder>, present: NullBufferBuilder, rows: usize },
+    List {
+        item: Arc<Field>,
+        items: Box<ColumnBuilder>,
+        ends: Vec<i32>,
+        length: i32,
+        present: NullBufferBuilder,
+    },
+    Struct {
+        fields: Fields,
+        columns: Vec<ColumnBuilder>,
+        present: NullBufferBuilder,
+        rows: usize,
+    },
 }
 
 impl ColumnBuilder {

@@ -68,7 +68,9 @@ fn identity(operator: Operator, constants: &str) -> Arc<str> {
 }
 
 fn cannot_use(operator: Operator, error: &ProgramError) -> datafusion::common::DataFusionError {
-    plan_datafusion_err!("{}: {error}. Write {}", operator.name(), operator.usage())
+    let message = error.to_string();
+    let separator = if message.contains('\n') { "\n" } else { ". " };
+    plan_datafusion_err!("{}: {message}{separator}Write {}", operator.name(), operator.usage())
 }
 
 fn field_names(schema: &corsac_schema::Schema) -> String {
@@ -192,7 +194,12 @@ fn mismatch(
         return format!("the template of {function} uses {uses}, but the columns passed are: {passed}. {hint}");
     }
     match unmatched {
-        [] => format!("{function} has {left_over} more arguments than its template has places: remove them or write {{{{ name }}}} where they belong"),
+        [] => {
+            let arguments = if left_over == 1 { "1 more argument".to_owned() } else { format!("{left_over} more arguments") };
+            format!(
+                "{function} has {arguments} than its template has places: remove what is too much or write {{{{ name }}}} where it belongs"
+            )
+        }
         names => {
             let columns = names.join(", ");
             let places = names.iter().map(|name| in_braces(name)).collect::<Vec<_>>().join(" and ");
@@ -204,7 +211,8 @@ fn mismatch(
 /// The name by which a template can call an argument.
 fn column_name(argument: &Expr) -> Option<String> {
     match argument {
-        Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => Some(column.name.clone()),
+        // what the engine calls the column of an aggregate, such as max(text), is no name of a variable
+        Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => (!column.name.contains('(')).then(|| column.name.clone()),
         Expr::Alias(alias) => Some(alias.name.clone()),
         Expr::Cast(cast) => column_name(&cast.expr),
         _ => None,

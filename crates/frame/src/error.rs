@@ -139,7 +139,7 @@ fn plain_message(error: &DataFusionError) -> String {
         }
         DataFusionError::SQL(error, _) => format!("the SQL cannot be read: {}", parser_message(error)),
         DataFusionError::SchemaError(error, _) => schema_message(error),
-        other => without_backtrace(&other.strip_backtrace()).to_owned(),
+        other => without_prefix(without_backtrace(&other.strip_backtrace())).to_owned(),
     }
 }
 
@@ -165,6 +165,17 @@ fn schema_message(error: &datafusion::common::SchemaError) -> String {
         message.push_str(&format!("\nThe columns here are: {}", names.join(", ")));
     }
     message
+}
+
+/// The engine says the same word twice where one of its errors holds another.
+fn without_prefix(message: &str) -> &str {
+    let mut rest = message;
+    for prefix in ["Parquet error: ", "Arrow error: ", "External error: ", "Execution error: "] {
+        while let Some(inner) = rest.strip_prefix(prefix) {
+            rest = inner;
+        }
+    }
+    rest
 }
 
 fn without_backtrace(message: &str) -> &str {

@@ -56,7 +56,8 @@ impl Operator {
             Operator::Extract => "a text and a schema",
             Operator::Map | Operator::Predicate => "a template and the columns it names",
         };
-        plan_err!("{} takes {wanted}, not {count} arguments. Write {}", self.name(), self.usage())
+        let given = if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") };
+        plan_err!("{} takes {wanted}, not {given}. Write {}", self.name(), self.usage())
     }
 }
 
@@ -123,8 +124,9 @@ pub(crate) fn read_schema(scalar: &ScalarValue) -> Result<Schema> {
     if !trimmed.to_ascii_lowercase().ends_with(".json") || trimmed.contains('\n') {
         return Schema::from_text(text).map_err(|error| plan_datafusion_err!("{error}"));
     }
-    let read = std::fs::read_to_string(Path::new(trimmed))
-        .map_err(|error| plan_datafusion_err!("the schema file {trimmed} cannot be read: {error}. The path counts from the working directory"))?;
+    let read = std::fs::read_to_string(Path::new(trimmed)).map_err(|error| {
+        plan_datafusion_err!("the schema file {trimmed} cannot be read: {error}. The path counts from the working directory")
+    })?;
     Schema::from_text(&read).map_err(|error| plan_datafusion_err!("the schema file {trimmed} cannot be used: {error}"))
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::TableReference;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::prelude::SessionContext;
-use datafusion::common::TableReference;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Ident, VisitMut, VisitorMut};
 
@@ -16,15 +16,15 @@ use crate::function::Operator;
 
 /// Writes unquoted names as the files of the query have them: `TEXT` becomes `text` where only `text` exists.
 pub(crate) async fn as_written_in_files(mut statement: Statement, context: &SessionContext, tables: &[TableReference]) -> Statement {
-    let mut known = BTreeSet::new();
+    let mut columns = BTreeSet::new();
     for table in tables {
         if let Ok(provider) = context.table_provider(table.clone()).await {
-            known.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
+            columns.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
         }
     }
     if let Statement::Statement(inner) = &mut statement {
-        known.extend(names_given_in(inner));
-        let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { known });
+        let aliases = names_given_in(inner);
+        let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { columns, aliases });
     }
     statement
 }
@@ -71,19 +71,26 @@ fn names_given_in(statement: &ast::Statement) -> BTreeSet<String> {
 }
 
 struct Spelling {
-    known: BTreeSet<String>,
+    columns: BTreeSet<String>,
+    aliases: BTreeSet<String>,
 }
 
 impl Spelling {
     fn correct(&self, name: &mut Ident) {
-        if name.quote_style.is_some() || self.known.contains(&name.value) {
+        if name.quote_style.is_some() || self.columns.contains(&name.value) || self.aliases.contains(&name.value) {
             return;
         }
-        let mut alike = self.known.iter().filter(|known| known.eq_ignore_ascii_case(&name.value));
-        if let (Some(only), None) = (alike.next(), alike.next()) {
-            name.value.clone_from(only);
+        let alike = only_alike(&self.columns, &name.value).or_else(|| only_alike(&self.aliases, &name.value));
+        if let Some(alike) = alike {
+            name.value.clone_from(alike);
         }
     }
+}
+
+/// The one name that differs from the wanted one in case only.
+fn only_alike<'a>(names: &'a BTreeSet<String>, wanted: &str) -> Option<&'a String> {
+    let mut alike = names.iter().filter(|name| name.to_lowercase() == wanted.to_lowercase());
+    alike.next().filter(|_| alike.next().is_none())
 }
 
 impl VisitorMut for Spelling {
@@ -92,6 +99,7 @@ impl VisitorMut for Spelling {
     fn pre_visit_expr(&mut self, expression: &mut ast::Expr) -> ControlFlow<()> {
         match expression {
             ast::Expr::Identifier(name) => self.correct(name),
+            ast::Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(name_field_by_text),
             ast::Expr::CompoundIdentifier(parts) => {
                 if let Some(name) = parts.last_mut() {
                     self.correct(name);
@@ -103,8 +111,18 @@ impl VisitorMut for Spelling {
     }
 }
 
+/// `(call(…)).field` is only understood with the field's name as a text.
+fn name_field_by_text(access: &mut ast::AccessExpr) {
+    if let ast::AccessExpr::Dot(field) = access {
+        if let ast::Expr::Identifier(name) = field {
+            let text = ast::Value::SingleQuotedString(name.value.clone());
+            *field = ast::Expr::Value(text.into());
+        }
+    }
+}
+
 /// Puts readable names over columns that are called after a whole call: `semantic_map(Utf8("…"),t.x)` becomes
-/// `semantic_map`, and a second one `semantic_map_2`.
+/// `semantic_map`, and a second one `semantic_map_2`. A field of a struct is called by its own name.
 pub(crate) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !is_query(&plan) {
         return Ok(plan);
@@ -114,7 +132,8 @@ pub(crate) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
     if columns.iter().zip(&shortened).all(|(column, short)| column.name == *short) {
         return Ok(plan);
     }
-    let mut taken: BTreeSet<String> = columns.iter().zip(&shortened).filter(|(column, short)| column.name == **short).map(|(column, _)| column.name.clone()).collect();
+    let mut taken: BTreeSet<String> =
+        columns.iter().zip(&shortened).filter(|(column, short)| column.name == **short).map(|(column, _)| column.name.clone()).collect();
     let expressions: Vec<Expr> = columns.into_iter().zip(shortened).map(|(column, short)| renamed(column, short, &mut taken)).collect();
     Ok(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(plan))?))
 }
@@ -155,10 +174,21 @@ fn shorten(name: &str) -> String {
         rest = &rest[open + closing(&rest[open..])..];
     }
     short.push_str(rest);
+    if let Some(field) = field_of(&short) {
+        return field.to_owned();
+    }
     match short.strip_prefix("outcome(").and_then(|inner| inner.strip_suffix(')')) {
         Some(inner) if Operator::ALL.iter().any(|operator| operator.name() == inner) => "outcome".to_owned(),
         _ => short,
     }
+}
+
+/// The name of the field in `table.column[field]`.
+fn field_of(name: &str) -> Option<&str> {
+    let (column, field) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let is_name = |text: &str| text.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let plain = is_name(field) && field.chars().all(|character| character.is_alphanumeric() || character == '_');
+    (plain && !column.contains(['(', '"'])).then_some(field)
 }
 
 fn first_call(name: &str) -> Option<(usize, &'static str)> {
@@ -195,6 +225,9 @@ mod tests {
         assert_eq!(shorten(r#"semantic_map(Utf8("Say :( to {{ x }}"),t.x)"#), "semantic_map");
         assert_eq!(shorten(r#"length(semantic_map(Utf8("a"),t.x))"#), "length(semantic_map)");
         assert_eq!(shorten(r#"outcome(semantic_classify(t.x,make_array(Utf8("a"))))"#), "outcome");
+        assert_eq!(shorten(r#"semantic_extract(t.x,Utf8("a int"))[a]"#), "a");
+        assert_eq!(shorten("reviews.csv.e[name]"), "name");
+        assert_eq!(shorten("t.list[1]"), "t.list[1]");
         assert_eq!(shorten("count(*)"), "count(*)");
         assert_eq!(shorten("semantic_map(broken"), "semantic_map");
     }

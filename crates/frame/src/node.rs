@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use corsac_program::Program;
+use datafusion::common::TableReference;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use datafusion::common::TableReference;
 
 use crate::answer_type::output_type;
 use crate::bind::BoundCall;
@@ -33,13 +33,7 @@ type CallKey<'a> = (&'a str, &'a [Expr], Option<&'a Expr>, Option<&'a str>, Opti
 
 impl SemanticCall {
     fn key(&self) -> CallKey<'_> {
-        (
-            &self.bound.identity,
-            &self.bound.arguments,
-            self.guard.as_ref(),
-            self.value_column.as_deref(),
-            self.outcome_column.as_deref(),
-        )
+        (&self.bound.identity, &self.bound.arguments, self.guard.as_ref(), self.value_column.as_deref(), self.outcome_column.as_deref())
     }
 
     pub(crate) fn program(&self) -> &Program {

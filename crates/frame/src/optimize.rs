@@ -4,16 +4,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use crate::execute::{Keep, SemanticExec};
 use crate::node::Semantic;
@@ -81,21 +82,51 @@ impl PhysicalOptimizerRule for TellOperator {
 }
 
 fn fold_filter(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let folded = match plan.downcast_ref::<FilterExec>() {
-        Some(filter) => match filter.input().downcast_ref::<SemanticExec>() {
-            Some(operator) if !operator.has_filter() => {
-                let projection = filter.projection().as_ref().map(|projection| projection.to_vec());
-                let keep = Keep { predicate: Arc::clone(filter.predicate()), projection };
-                Some(operator.keeping(keep, filter.fetch())?)
-            }
-            _ => None,
-        },
-        None => None,
+    let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(Transformed::no(plan)) };
+    let Some((operator, chosen)) = operator_below(filter.input()) else { return Ok(Transformed::no(plan)) };
+    if operator.has_filter() {
+        return Ok(Transformed::no(plan));
+    }
+    let keep = match chosen {
+        None => Keep { predicate: Arc::clone(filter.predicate()), projection: filter.projection().as_ref().map(|kept| kept.to_vec()) },
+        Some(chosen) => {
+            let projection = match filter.projection() {
+                Some(kept) => kept.iter().filter_map(|index| chosen.get(*index).copied()).collect(),
+                None => chosen.clone(),
+            };
+            Keep { predicate: over_chosen(filter.predicate(), &chosen)?, projection: Some(projection) }
+        }
     };
-    Ok(match folded {
-        Some(operator) => Transformed::yes(Arc::new(operator)),
-        None => Transformed::no(plan),
-    })
+    Ok(Transformed::yes(Arc::new(operator.keeping(keep, filter.fetch())?)))
+}
+
+/// The operator right below a filter, or below a projection that only leaves columns out; then with the columns that stay.
+fn operator_below(plan: &Arc<dyn ExecutionPlan>) -> Option<(&SemanticExec, Option<Vec<usize>>)> {
+    if let Some(operator) = plan.downcast_ref::<SemanticExec>() {
+        return Some((operator, None));
+    }
+    let projection = plan.downcast_ref::<ProjectionExec>()?;
+    let operator = projection.input().downcast_ref::<SemanticExec>()?;
+    let chosen = projection.expr().iter().map(|item| {
+        let column = item.expr.downcast_ref::<Column>()?;
+        (column.name() == item.alias).then(|| column.index())
+    });
+    Some((operator, Some(chosen.collect::<Option<Vec<_>>>()?)))
+}
+
+/// The predicate with its columns numbered as they are before the projection.
+fn over_chosen(predicate: &Arc<dyn PhysicalExpr>, chosen: &[usize]) -> Result<Arc<dyn PhysicalExpr>> {
+    let renumbered = Arc::clone(predicate).transform_up(|expression| {
+        let renumbered = match expression.downcast_ref::<Column>() {
+            Some(column) => match chosen.get(column.index()) {
+                Some(index) => Column::new(column.name(), *index),
+                None => return internal_err!("a filter reads column {} of {}", column.index(), chosen.len()),
+            },
+            None => return Ok(Transformed::no(expression)),
+        };
+        Ok(Transformed::yes(Arc::new(renumbered) as Arc<dyn PhysicalExpr>))
+    })?;
+    Ok(renumbered.data)
 }
 
 /// Goes down through operators that neither add nor reorder rows and tells how many rows are wanted at the top.

@@ -9,6 +9,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -165,11 +166,7 @@ impl Query {
     }
 }
 
-fn estimate(
-    call: &PlannedCall,
-    rows: Option<Rows>,
-    sample: &[arrow::array::RecordBatch],
-) -> datafusion::common::Result<OperatorEstimate> {
+fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::RecordBatch]) -> datafusion::common::Result<OperatorEstimate> {
     use arrow::array::{Array, AsArray};
     let program = call.program();
     let mut sampled = Sampled::default();
@@ -227,17 +224,20 @@ fn keeps_count(plan: &Arc<dyn ExecutionPlan>) -> bool {
     }
     let passes = plan.downcast_ref::<ProjectionExec>().is_some()
         || plan.downcast_ref::<SemanticExec>().is_some_and(|operator| !operator.has_filter())
-        || is_limit(plan);
+        || is_transparent(plan);
     passes && plan.children().into_iter().all(keeps_count)
 }
 
-fn is_limit(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    plan.downcast_ref::<GlobalLimitExec>().is_some() || plan.downcast_ref::<LocalLimitExec>().is_some()
+/// Limits, and what the engine puts in to let other tasks run.
+fn is_transparent(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.downcast_ref::<CooperativeExec>().is_some()
+        || plan.downcast_ref::<GlobalLimitExec>().is_some()
+        || plan.downcast_ref::<LocalLimitExec>().is_some()
 }
 
 /// Whether the first rows of a plan come without working through all of its input, and without asking.
 fn is_cheap_to_start(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let source = plan.downcast_ref::<FileScan>().is_some() || plan.downcast_ref::<DataSourceExec>().is_some();
-    let passes = plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some() || is_limit(plan);
+    let passes = plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some() || is_transparent(plan);
     source || (passes && plan.children().into_iter().all(is_cheap_to_start))
 }

@@ -6,13 +6,16 @@ use corsac_dispatch::{Ask, CallSettings};
 use corsac_ledger::RunId;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
+use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
@@ -144,7 +147,7 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<Query, FrameError> {
         let state = self.context.state();
         let dialect = state.config().options().sql_parser.dialect;
-        let statement = state.sql_to_statement(sql, &dialect).map_err(FrameError::from_planning)?;
+        let statement = one_statement(sql, &dialect)?;
         let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
         self.tables.register_files_in(&references).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;
@@ -162,7 +165,9 @@ impl Session {
         let planned = state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         if reads_only.verify_plan(&planned).is_err() {
-            return Err(FrameError::query("only queries are run here, such as SELECT or EXPLAIN: results are written by the caller, not by SQL"));
+            return Err(FrameError::query(
+                "only queries are run here, such as SELECT or EXPLAIN: results are written by the caller, not by SQL",
+            ));
         }
         let named = names::readable(planned).map_err(FrameError::from_planning)?;
         Query::plan(state, named, runtime).await
@@ -171,6 +176,18 @@ impl Session {
     /// What the session's queries have done so far.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+}
+
+fn one_statement(sql: &str, dialect: &Dialect) -> Result<Statement, FrameError> {
+    let unread = |error| FrameError::from_planning(error);
+    let dialect = dialect_from_str(dialect).ok_or_else(|| FrameError::query("the SQL dialect is not known"))?;
+    let mut statements =
+        DFParserBuilder::new(sql).with_dialect(dialect.as_ref()).build().map_err(unread)?.parse_statements().map_err(unread)?;
+    match (statements.pop_front(), statements.len()) {
+        (Some(statement), 0) => Ok(statement),
+        (None, _) => Err(FrameError::query("there is no SQL to run: write a query such as SELECT * FROM 'reviews.csv'")),
+        (Some(_), more) => Err(FrameError::query(format!("one query is run at a time, and {more} more stand after the first ;"))),
     }
 }
 

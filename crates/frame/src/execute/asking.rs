@@ -142,9 +142,7 @@ impl Asking {
         let values = inputs.arguments.iter().map(|cells| cells.value(place.row)).collect::<Result<Vec<_>>>()?;
         match asked.program.prompt(&values) {
             Ok(None) => Ok(Slot::Nothing),
-            Ok(Some(prompt)) if prompt.user.len() > largest => {
-                self.refuse(question, key, too_large(prompt.user.len(), largest), place)
-            }
+            Ok(Some(prompt)) if prompt.user.len() > largest => self.refuse(question, key, too_large(prompt.user.len(), largest), place),
             Ok(Some(prompt)) => {
                 if let Some(failure) = self.runtime.ended() {
                     let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
@@ -202,10 +200,9 @@ impl Asking {
                     None => continue,
                 },
                 // a panic is caught inside the task; only an aborted runtime ends a task in this way
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(FrameError::Execution {
-                    message: format!("a call was broken off: {error}"),
+                Poll::Ready(Some(Err(error))) => {
+                    Poll::Ready(Some(Err(FrameError::Execution { message: format!("a call was broken off: {error}") }.into())))
                 }
-                .into()))),
             };
         }
     }
@@ -251,11 +248,11 @@ fn not_asked(failure: &Failure) -> Failure {
 }
 
 fn too_large(bytes: usize, largest: usize) -> String {
-    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    let size = |bytes: usize| if bytes < 100_000 { format!("{bytes} bytes") } else { format!("{:.1} MB", bytes as f64 / 1e6) };
     format!(
-        "the input has {:.1} MB, more than the {:.1} MB that are asked about at once: cut it with left(column, n) or split it into rows",
-        megabytes(bytes),
-        megabytes(largest)
+        "the input has {}, more than the {} that are asked about at once: cut it with left(column, n) or split it into rows",
+        size(bytes),
+        size(largest)
     )
 }
 

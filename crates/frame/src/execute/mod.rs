@@ -22,8 +22,8 @@ use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, 
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, Partitioning, PhysicalExpr,
-    PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements,
+    Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
 
 pub(crate) use runtime::QueryRuntime;
@@ -44,11 +44,7 @@ pub(crate) struct PlannedCall {
 }
 
 impl PlannedCall {
-    pub(crate) fn new(
-        call: &SemanticCall,
-        arguments: Vec<Arc<dyn PhysicalExpr>>,
-        guard: Option<Arc<dyn PhysicalExpr>>,
-    ) -> PlannedCall {
+    pub(crate) fn new(call: &SemanticCall, arguments: Vec<Arc<dyn PhysicalExpr>>, guard: Option<Arc<dyn PhysicalExpr>>) -> PlannedCall {
         PlannedCall {
             bound: call.bound.clone(),
             arguments,
@@ -229,10 +225,7 @@ impl ExecutionPlan for SemanticExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
+    fn apply_expressions(&self, f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>) -> Result<TreeNodeRecursion> {
         let inputs = self.calls.iter().flat_map(|call| call.arguments.iter().chain(call.guard.iter()));
         apply_expression_roots(inputs.chain(self.keep.iter().map(|keep| &keep.predicate)), f)
     }

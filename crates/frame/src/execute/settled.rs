@@ -34,13 +34,9 @@ impl Settled {
             let value = program.value(&answer.value);
             match misfit(program.output(), &value) {
                 Some(message) => Err(unusable(&answer, message)),
-                None => Ok(Answered {
-                    value,
-                    attempts: answer.attempts,
-                    cost: answer.cost,
-                    model: answer.model,
-                    provider: answer.provider,
-                }),
+                None => {
+                    Ok(Answered { value, attempts: answer.attempts, cost: answer.cost, model: answer.model, provider: answer.provider })
+                }
             }
         });
         Settled { end }

@@ -60,9 +60,13 @@ struct LookAhead {
 }
 
 impl AnswerStream {
-    pub(super) fn new(plan: StreamPlan, runtime: Arc<QueryRuntime>, input: SendableRecordBatchStream, metrics: BaselineMetrics) -> AnswerStream {
-        let questions =
-            plan.calls.iter().map(|call| Question::new(call.program().clone(), &call.bound.identity, &runtime)).collect();
+    pub(super) fn new(
+        plan: StreamPlan,
+        runtime: Arc<QueryRuntime>,
+        input: SendableRecordBatchStream,
+        metrics: BaselineMetrics,
+    ) -> AnswerStream {
+        let questions = plan.calls.iter().map(|call| Question::new(call.program().clone(), &call.bound.identity, &runtime)).collect();
         let look_ahead = plan.wanted_rows.map(|wanted| {
             let round = wanted.saturating_mul(LOOK_AHEAD_PER_WANTED_ROW).max(SMALLEST_LOOK_AHEAD_ROWS);
             LookAhead { round, may_enter: round }
@@ -86,8 +90,11 @@ impl AnswerStream {
             if self.finished {
                 return Poll::Ready(None);
             }
-            self.collect_landings(context)?;
             self.fill(context)?;
+            // what was started above has to be polled once, or nobody would be woken when it ends
+            if self.collect_landings(context)? {
+                continue;
+            }
             let (ready, completes_batch) = self.held.ready();
             if ready >= FULL_BATCH_ROWS || completes_batch {
                 if let Some(batch) = self.send()? {
@@ -112,18 +119,24 @@ impl AnswerStream {
         }
     }
 
-    fn collect_landings(&mut self, context: &mut Context<'_>) -> Result<()> {
+    /// Takes in the calls that ended; tells whether there were any.
+    fn collect_landings(&mut self, context: &mut Context<'_>) -> Result<bool> {
+        let mut any = false;
         while let Poll::Ready(Some(landing)) = self.asking.poll_landing(context) {
             self.held.land(landing?);
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Lets rows enter until there is no room or no row.
     fn fill(&mut self, context: &mut Context<'_>) -> Result<()> {
         loop {
             self.enter()?;
-            if self.held.rows_not_entered() > 0 || !self.has_room_for_batch() || self.look_ahead.as_ref().is_some_and(|ahead| ahead.may_enter == 0) {
+            if self.held.rows_not_entered() > 0
+                || !self.has_room_for_batch()
+                || self.look_ahead.as_ref().is_some_and(|ahead| ahead.may_enter == 0)
+            {
                 return Ok(());
             }
             let Some(input) = &mut self.input else { return Ok(()) };

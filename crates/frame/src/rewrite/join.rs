@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchemaRef, JoinType, Result, plan_err};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 
 use super::lift::has_call;
 use super::{Rewrite, columns_of, only};
@@ -29,7 +29,7 @@ pub(super) fn rewrite(rewrite: &Rewrite, node: Join) -> Result<LogicalPlan> {
         } else {
             return plan_err!(
                 "a semantic call over both sides of a {} JOIN is not supported yet: filter the pairs of an inner join in a subquery",
-                node.join_type
+                node.join_type.to_string().to_uppercase()
             );
         }
     }

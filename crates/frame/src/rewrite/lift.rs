@@ -82,7 +82,9 @@ impl<'a> Lifter<'a> {
                 plan_err!("a semantic call cannot stand inside a lambda: unnest the list in a subquery and call it there")
             }
             Expr::GroupingSet(_) => {
-                plan_err!("a semantic call cannot stand inside ROLLUP, CUBE or GROUPING SETS: compute it in a subquery and group by its column")
+                plan_err!(
+                    "a semantic call cannot stand inside ROLLUP, CUBE or GROUPING SETS: compute it in a subquery and group by its column"
+                )
             }
             Expr::Unnest(_) => {
                 plan_err!("a semantic call cannot stand inside unnest: compute it in a subquery and unnest its column")

@@ -12,9 +12,7 @@ use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{
-    Aggregate, Distinct, DistinctOn, Expr, Filter, LogicalPlan, Projection, Sort, Window,
-};
+use datafusion::logical_expr::{Aggregate, Distinct, DistinctOn, Expr, Filter, LogicalPlan, Projection, Sort, Window};
 use datafusion::optimizer::AnalyzerRule;
 
 use lift::{Lifter, has_call};

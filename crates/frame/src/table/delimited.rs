@@ -170,8 +170,7 @@ fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> R
     if short.last == Some(records.line) && records.last_spans_lines() {
         return Err(FrameError::table(format!(
             "{}: a quote opened at line {} is never closed. Close it, or write \"\" for a quote inside a text",
-            file.shown,
-            records.line
+            file.shown, records.line
         )));
     }
     warnings.extend(short.warning(file, "fewer fields than the header", "the missing ones are NULL"));
@@ -278,7 +277,10 @@ fn refuse_other_encodings(file: &TextFile) -> Result<(), FrameError> {
     read.map_err(|error| FrameError::table(format!("{} cannot be read: {error}", file.shown)))?;
     let wide = beginning.starts_with(&[0xff, 0xfe]) || beginning.starts_with(&[0xfe, 0xff]);
     if wide {
-        return Err(FrameError::table(format!("{} is written in UTF-16: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8", file.shown)));
+        return Err(FrameError::table(format!(
+            "{} is written in UTF-16: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8",
+            file.shown
+        )));
     }
     if beginning.contains(&0) {
         return Err(FrameError::table(format!("{} is not text: it holds zero bytes", file.shown)));

@@ -56,7 +56,12 @@ impl Layout {
             FrameError::table(format!("the files do not have the same columns: {error}. Read them as tables of their own"))
         })?;
         // arrow sorts the names of what it infers; people expect them as they stand in the file
-        let fields: Vec<Field> = order.iter().filter_map(|name| merged.field_with_name(name).ok()).map(|field| field.as_ref().clone()).map(with_known_type).collect();
+        let fields: Vec<Field> = order
+            .iter()
+            .filter_map(|name| merged.field_with_name(name).ok())
+            .map(|field| field.as_ref().clone())
+            .map(with_known_type)
+            .collect();
         Ok(Layout { schema: Arc::new(Schema::new(fields)), rows })
     }
 
@@ -145,7 +150,10 @@ impl<'a> Records<'a> {
             buffer.clear();
             let read = lines.read_until(b'\n', &mut buffer).map_err(cannot)?;
             let line = buffer.trim_ascii();
-            if read == 0 || line.first() == Some(&b'[') || (!line.is_empty() && serde_json::from_slice::<Value>(line).is_err() && opens_object(line)) {
+            if read == 0
+                || line.first() == Some(&b'[')
+                || (!line.is_empty() && serde_json::from_slice::<Value>(line).is_err() && opens_object(line))
+            {
                 return Ok(Records::Parsed(parse_whole(file)?.into_iter()));
             }
             if !line.is_empty() {
@@ -170,7 +178,7 @@ fn parse_whole(file: &TextFile) -> Result<Vec<Value>, FrameError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let mut objects = Vec::new();
     for value in serde_json::Deserializer::from_slice(text).into_iter::<Value>() {
-        let value = value.map_err(|error| FrameError::table(format!("{}, line {}: not JSON: {error}", file.shown, error.line())))?;
+        let value = value.map_err(|error| FrameError::table(format!("{} is not JSON: {error}", file.shown)))?;
         match value {
             Value::Array(items) => objects.extend(items),
             other => objects.push(other),
@@ -216,7 +224,14 @@ fn object_of(text: &[u8]) -> Result<Value, String> {
     match serde_json::from_slice::<Value>(text) {
         Ok(value) if value.is_object() => Ok(value),
         Ok(_) => Err(format!("every line must be a JSON object, not {}", shown())),
-        Err(error) if std::str::from_utf8(text).is_err() => Err(format!("the line is not UTF-8 ({error}). Convert the file to UTF-8")),
-        Err(error) => Err(format!("not JSON ({error}): {}. Correct the line and run again", shown())),
+        Err(error) => {
+            let column = error.column();
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            Err(match std::str::from_utf8(text) {
+                Ok(_) => format!("not JSON ({reason} at column {column}): {}. Correct the line and run again", shown()),
+                Err(_) => format!("not UTF-8 ({reason} at column {column}). Convert the file to UTF-8"),
+            })
+        }
     }
 }

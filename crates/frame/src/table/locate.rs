@@ -76,7 +76,8 @@ fn missing(source: &str, path: &Path) -> FrameError {
     match nearest(&wanted, names.iter().map(String::as_str)) {
         Some(near) => message.push_str(&format!(". Did you mean {}?", shown_beside(source, near))),
         None => {
-            let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| extension_format(Path::new(name)).is_some()).take(8).collect();
+            let known: Vec<&str> =
+                names.iter().map(String::as_str).filter(|name| extension_format(Path::new(name)).is_some()).take(8).collect();
             match known.as_slice() {
                 [] => message.push_str(&format!(" in {}", absolute(parent).display())),
                 known => message.push_str(&format!(". In {} there are: {}", absolute(parent).display(), known.join(", "))),
@@ -123,13 +124,11 @@ fn in_directory(source: &str, directory: &Path) -> Result<Source, FrameError> {
 }
 
 fn by_glob(source: &str, pattern: &Path) -> Result<Source, FrameError> {
-    let paths = glob::glob(&pattern.to_string_lossy())
-        .map_err(|error| FrameError::table(format!("the pattern {source} cannot be used: {} (at character {})", error.msg, error.pos + 1)))?;
-    let files: Vec<TextFile> = paths
-        .flatten()
-        .filter(|path| path.is_file())
-        .map(|path| TextFile { shown: path.display().to_string(), path })
-        .collect();
+    let paths = glob::glob(&pattern.to_string_lossy()).map_err(|error| {
+        FrameError::table(format!("the pattern {source} cannot be used: {} (at character {})", error.msg, error.pos + 1))
+    })?;
+    let files: Vec<TextFile> =
+        paths.flatten().filter(|path| path.is_file()).map(|path| TextFile { shown: path.display().to_string(), path }).collect();
     if files.is_empty() {
         return Err(FrameError::table(format!("no file matches {source}")));
     }

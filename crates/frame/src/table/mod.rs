@@ -7,16 +7,17 @@ mod json;
 mod locate;
 mod scan;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
+use datafusion::common::TableReference;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::prelude::SessionContext;
-use datafusion::common::TableReference;
 
 use crate::error::{FrameError, nearest};
 use locate::{Format, Source};
@@ -27,6 +28,8 @@ use scan::FileTable;
 pub(crate) struct Tables {
     context: SessionContext,
     warnings: Mutex<Vec<String>>,
+    /// Files that queries named themselves; they are looked through again for each query, since they may have changed.
+    named_in_queries: Mutex<BTreeSet<String>>,
     /// What standard input held, kept as long as the session.
     spooled: Mutex<Option<tempfile::NamedTempFile>>,
 }
@@ -46,7 +49,7 @@ impl TextFile {
 
 impl Tables {
     pub(crate) fn new(context: SessionContext) -> Tables {
-        Tables { context, warnings: Mutex::default(), spooled: Mutex::default() }
+        Tables { context, warnings: Mutex::default(), named_in_queries: Mutex::default(), spooled: Mutex::default() }
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -58,6 +61,8 @@ impl Tables {
         let source = if source == "-" { self.spool_standard_input().await? } else { locate::locate(source)? };
         let provider = self.provider(source).await?;
         let reference = TableReference::bare(name);
+        // a name given again stands for the new source
+        self.context.deregister_table(reference.clone()).map_err(FrameError::from_planning)?;
         self.context.register_table(reference, provider).map_err(FrameError::from_planning)?;
         Ok(())
     }
@@ -67,7 +72,14 @@ impl Tables {
         for reference in references {
             let known = self.context.table_exist(reference.clone()).unwrap_or(false);
             match reference {
-                TableReference::Bare { table } if !known && locate::looks_like_path(table) => self.register(table, table).await?,
+                TableReference::Bare { table } if locate::looks_like_path(table) => {
+                    let table = table.as_ref();
+                    let again = table != "-" && self.named().contains(table);
+                    if !known || again {
+                        self.register(table, table).await?;
+                        self.named().insert(table.to_owned());
+                    }
+                }
                 TableReference::Partial { schema, table } if !known => {
                     let path = format!("{schema}.{table}");
                     if Path::new(&path).is_file() {
@@ -80,6 +92,10 @@ impl Tables {
         Ok(())
     }
 
+    fn named(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.named_in_queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn provider(&self, source: Source) -> Result<Arc<dyn TableProvider>, FrameError> {
         let Source { format, files } = source;
         if format == Format::Parquet {
@@ -87,7 +103,9 @@ impl Tables {
         }
         let read = tokio::task::spawn_blocking(move || FileTable::read(format, files)).await;
         let (table, mut warnings) = read.map_err(|error| FrameError::table(format!("reading was broken off: {error}")))??;
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).append(&mut warnings);
+        let mut known = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.retain(|warning| !known.contains(warning));
+        known.append(&mut warnings);
         Ok(Arc::new(table))
     }
 

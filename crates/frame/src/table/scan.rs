@@ -14,7 +14,7 @@ use datafusion::common::{Result, Statistics};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{
@@ -102,7 +102,9 @@ impl TableProvider for FileTable {
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
-        );
+        )
+        // rows come through a channel, which gives way to other tasks by itself
+        .with_scheduling_type(SchedulingType::Cooperative);
         Ok(Arc::new(FileScan {
             files: Arc::clone(&self.files),
             layout: self.layout.clone(),
@@ -165,7 +167,8 @@ impl FileScan {
 impl DisplayAs for FileScan {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let files = self.files.iter().map(|file| file.shown.as_str()).collect::<Vec<_>>().join(", ");
-        let columns = self.properties.equivalence_properties().schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
+        let columns =
+            self.properties.equivalence_properties().schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
         write!(f, "FileScan: {files}, columns=[{}]", columns.join(", "))?;
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
@@ -199,10 +202,7 @@ impl ExecutionPlan for FileScan {
         Ok(self)
     }
 
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
+    fn apply_expressions(&self, _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>) -> Result<TreeNodeRecursion> {
         Ok(TreeNodeRecursion::Continue)
     }
 

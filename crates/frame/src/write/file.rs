@@ -42,7 +42,8 @@ impl PendingFile {
 
     /// Puts everything on the disk and gives the file its name.
     pub(super) fn keep(mut self) -> Result<(), FrameError> {
-        let finished = File::open(&self.temporary).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(&self.temporary, &self.wanted));
+        let finished =
+            File::open(&self.temporary).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(&self.temporary, &self.wanted));
         finished.map_err(|error| self.cannot(&error))?;
         self.kept = true;
         // the name is on the disk once its directory is; not every file system lets a directory be synced
@@ -62,7 +63,9 @@ impl Drop for PendingFile {
 
 fn advice(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::StorageFull => format!("the disk is full ({error}). Free some space and run again: what was answered is not asked again"),
+        io::ErrorKind::StorageFull => {
+            format!("the disk is full ({error}). Free some space and run again: what was answered is not asked again")
+        }
         io::ErrorKind::PermissionDenied => format!("it may not be written ({error}). Choose another place"),
         _ => error.to_string(),
     }

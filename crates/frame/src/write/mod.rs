@@ -20,7 +20,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use std::sync::Arc;
 
-use crate::cell::cell_text;
+use crate::cell::{cell_text, readable};
 use crate::error::FrameError;
 use file::PendingFile;
 use output::Output;
@@ -115,7 +115,7 @@ pub async fn write(mut rows: SendableRecordBatchStream, format: Format, target: 
     Ok(Written { rows: written, bytes })
 }
 
-/// Names are unique in every format, and CSV holds text where a column is nested.
+/// Names are unique in every format, columns of nothing are text, and CSV holds text where a column is nested.
 fn writable_schema(schema: &SchemaRef, format: Format) -> SchemaRef {
     let mut names: Vec<String> = Vec::with_capacity(schema.fields().len());
     let mut fields = Vec::with_capacity(schema.fields().len());
@@ -127,17 +127,23 @@ fn writable_schema(schema: &SchemaRef, format: Format) -> SchemaRef {
             name = format!("{}_{count}", field.name());
         }
         names.push(name.clone());
-        let as_text = format == Format::Csv && (field.data_type().is_nested() || matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView));
-        let data_type = if as_text { DataType::Utf8 } else { field.data_type().clone() };
+        let is_binary = matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
+        let data_type = match field.data_type() {
+            DataType::Null => DataType::Utf8,
+            nested if format == Format::Csv && (nested.is_nested() || is_binary) => DataType::Utf8,
+            other => other.clone(),
+        };
         fields.push(Field::new(name, data_type, true));
     }
     Arc::new(Schema::new(fields))
 }
 
 fn writable(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, FrameError> {
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { as_text(column) }
-    });
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { as_text(column) });
     let columns = columns.collect::<Result<Vec<_>, _>>().map_err(FrameError::from_execution)?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| FrameError::from_execution(error.into()))

@@ -24,7 +24,7 @@ async fn every_row_once() {
 async fn a_limit_ends_the_asking() {
     assert_eq!(calls(&format!("SELECT {MAP} FROM $r LIMIT 5"), 1024).await, (5, 5));
     assert_eq!(calls(&format!("SELECT {MAP} FROM $r ORDER BY id DESC LIMIT 5"), 1024).await, (5, 5));
-    assert_eq!(calls(&format!("SELECT {MAP} FROM $r LIMIT 5 OFFSET 10"), 1024).await, (15, 5));
+    assert_eq!(calls(&format!("SELECT {MAP} FROM $r LIMIT 5 OFFSET 10"), 1024).await, (5, 5));
 }
 
 #[tokio::test]
@@ -40,12 +40,15 @@ async fn the_look_ahead_doubles_until_the_limit_is_met() {
     let sql = format!("SELECT id FROM {} WHERE semantic_classify(t, ['00', 'other']) = '00' LIMIT 3", numbered(10_000));
     let batches = rows(&session(&fake), &sql).await.unwrap();
     assert_eq!(count_rows(&batches), 3);
-    assert_eq!(fake.count(), 12 + 24 + 48 + 96 + 192);
+    // the last round is broken off when the limit is met
+    let (before, all) = (12 + 24 + 48 + 96, 12 + 24 + 48 + 96 + 192);
+    assert!(fake.count() > before && fake.count() <= all, "{}", fake.count());
 }
 
 #[tokio::test]
 async fn two_semantic_filters_under_a_limit_both_look_ahead() {
-    let (asked, out) = calls(&format!("SELECT id FROM $r WHERE {IS} AND semantic_predicate('Has {{{{ t }}}} a name?', t) LIMIT 3"), 1024).await;
+    let (asked, out) =
+        calls(&format!("SELECT id FROM $r WHERE {IS} AND semantic_predicate('Has {{{{ t }}}} a name?', t) LIMIT 3"), 1024).await;
     assert_eq!(out, 3);
     assert!(asked <= 12 + 24 + 12, "{asked} calls");
 }
@@ -153,7 +156,11 @@ async fn calls_stand_everywhere_in_a_query() {
         ("SELECT DISTINCT semantic_classify(t, ['1', 'x']) FROM $r", 100, 2),
         ("SELECT DISTINCT ON (semantic_classify(t, ['1', 'x'])) id FROM $r", 100, 2),
         ("SELECT id FROM $r WHERE id IN (SELECT id FROM $r WHERE semantic_predicate('Is {{ t }} fine?', t) AND id < 9)", 9, 9),
-        ("SELECT id FROM $r WHERE EXISTS (SELECT 1 FROM $r AS s WHERE s.id = r.id AND s.id < 9 AND semantic_predicate('Is {{ t }} fine?', s.t))", 9, 9),
+        (
+            "SELECT id FROM $r WHERE EXISTS (SELECT 1 FROM $r AS s WHERE s.id = r.id AND s.id < 9 AND semantic_predicate('Is {{ t }} fine?', s.t))",
+            9,
+            9,
+        ),
         ("SELECT (SELECT max(semantic_map('Say {{ t }}', t)) FROM $r)", 100, 1),
         ("SELECT semantic_map('Say {{ x }}', (SELECT max(t) FROM $r)) FROM $r", 1, 100),
         ("SELECT semantic_map('Say {{ t }}', t) FROM $r UNION ALL SELECT semantic_map('Tell {{ t }}', t) FROM $r", 200, 200),

@@ -57,14 +57,15 @@ async fn places() {
         "outcome(semantic_map('Say {{ text }}', text), 2)",
         "semantic_clasify(text, ['a'])",
         "semantic_map('Say {{ text }}', txt)",
-        "array_transform([text], x -> semantic_map('Say {{ x }}', x))",
         "(SELECT max(semantic_map('{{ text }} {{ v }}', r.text, s.v)) FROM (VALUES ('x')) AS s (v))",
     ] {
         messages.push(format!("{select}\n  {}", of(select).await.replace('\n', "\n  ")));
     }
-    let join = "SELECT 1 FROM (VALUES ('a')) AS a (x) LEFT JOIN (VALUES ('b')) AS b (y) ON semantic_predicate('{{ x }} like {{ y }}', a.x, b.y)";
+    let join =
+        "SELECT 1 FROM (VALUES ('a')) AS a (x) LEFT JOIN (VALUES ('b')) AS b (y) ON semantic_predicate('{{ x }} like {{ y }}', a.x, b.y)";
     messages.push(format!("LEFT JOIN\n  {}", refused(join).await));
-    messages.push(format!("ROLLUP\n  {}", refused(&format!("SELECT count(*) {FROM} GROUP BY ROLLUP(semantic_classify(text, ['a']))")).await));
+    messages
+        .push(format!("ROLLUP\n  {}", refused(&format!("SELECT count(*) {FROM} GROUP BY ROLLUP(semantic_classify(text, ['a']))")).await));
     messages.push(format!("VALUES\n  {}", refused("VALUES (semantic_map('{{ x }}', 'a'))").await));
     messages.push(format!("syntax\n  {}", refused("SELEC 1").await));
     messages.push(format!("two statements\n  {}", refused("SELECT 1; SELECT 2").await));

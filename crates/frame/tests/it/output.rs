@@ -23,7 +23,8 @@ impl Write for Shared {
     }
 }
 
-const ROWS: &str = "SELECT 1 AS n, 'a|b' AS text, [1, 2] AS list, named_struct('k', 'v') AS item, NULL AS nothing, CAST('2024-01-31' AS date) AS day
+const ROWS: &str =
+    "SELECT 1 AS n, 'a|b' AS text, [1, 2] AS list, named_struct('k', 'v') AS item, NULL AS nothing, CAST('2024-01-31' AS date) AS day
     UNION ALL SELECT 20, E'two\\nlines and more', NULL, NULL, NULL, NULL ORDER BY n";
 
 async fn written(session: &Session, sql: &str, format: Format) -> String {
@@ -63,7 +64,8 @@ async fn to_file(session: &Session, sql: &str, format: Format, path: &Path) -> R
 }
 
 fn names_in(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -77,8 +79,15 @@ async fn parquet_holds_nested_values() {
     let written = to_file(&session, sql, Format::Parquet, &path).await.unwrap();
     assert_eq!(written.rows, 100_000);
     assert_eq!(written.bytes, std::fs::metadata(&path).unwrap().len());
-    let back = format!("SELECT e.name, e.stars, e.tags, e.seen, count(*) AS n, min(id) AS first FROM '{}' GROUP BY 1, 2, 3, 4", path.display());
-    insta::assert_snapshot!(table(&session, &back).await, @"");
+    let back =
+        format!("SELECT e.name, e.stars, e.tags, e.seen, count(*) AS n, min(id) AS first FROM '{}' GROUP BY 1, 2, 3, 4", path.display());
+    insta::assert_snapshot!(table(&session, &back).await, @r"
+    +-------------------------------------+--------------------------------------+-------------------------------------+-------------------------------------+--------+-------+
+    | /tmp/.tmp4lMNii/out.parquet.e[name] | /tmp/.tmp4lMNii/out.parquet.e[stars] | /tmp/.tmp4lMNii/out.parquet.e[tags] | /tmp/.tmp4lMNii/out.parquet.e[seen] | n      | first |
+    +-------------------------------------+--------------------------------------+-------------------------------------+-------------------------------------+--------+-------+
+    | x                                   | 3                                    | [x]                                 | 2024-02-29T12:00:00Z                | 100000 | 0     |
+    +-------------------------------------+--------------------------------------+-------------------------------------+-------------------------------------+--------+-------+
+    ");
     assert_eq!(names_in(directory.path()), ["out.parquet"]);
 }
 
@@ -117,7 +126,10 @@ async fn places_that_cannot_be_written() {
         let (session, directory) = (&session, directory.path().display().to_string());
         async move { to_file(session, "SELECT 1", Format::Csv, &path).await.unwrap_err().to_string().replace(&directory, "$") }
     };
-    insta::assert_snapshot!(format!("{}\n{}", refused("no/out.csv").await, refused(".").await), @"");
+    insta::assert_snapshot!(format!("{}\n{}", refused("no/out.csv").await, refused(".").await), @r"
+    cannot write $/no/out.csv: the directory $/no does not exist: create it first
+    cannot write $/.: it is a directory: name a file in it
+    ");
 }
 
 struct Closed(io::ErrorKind);

@@ -49,5 +49,7 @@ async fn join() {
 
 #[tokio::test]
 async fn conditions_on_input_columns_go_below_the_calls() {
-    insta::assert_snapshot!(explain("SELECT * FROM (SELECT id, semantic_map('Say {{ text }}', text) AS said FROM $t) WHERE id > 3 AND said <> 'x'").await);
+    insta::assert_snapshot!(
+        explain("SELECT * FROM (SELECT id, semantic_map('Say {{ text }}', text) AS said FROM $t) WHERE id > 3 AND said <> 'x'").await
+    );
 }

@@ -49,7 +49,8 @@ async fn the_window_is_filled_over_batch_borders() {
 async fn calls_of_one_row_run_at_the_same_time() {
     let fake = Arc::new(Fake::new().delay(|_| Duration::from_secs(1)));
     let before = tokio::time::Instant::now();
-    let sql = "SELECT semantic_map('a {{ x }}', x), semantic_map('b {{ x }}', x), semantic_classify(x, ['p', 'q']) FROM (VALUES ('v')) AS t (x)";
+    let sql =
+        "SELECT semantic_map('a {{ x }}', x), semantic_map('b {{ x }}', x), semantic_classify(x, ['p', 'q']) FROM (VALUES ('v')) AS t (x)";
     rows(&session(&fake), sql).await.unwrap();
     assert_eq!((before.elapsed(), fake.count()), (Duration::from_secs(1), 3));
 }

@@ -61,7 +61,13 @@ async fn csv_with_everything_in_it() {
         "\u{feff}Id,Text,price,day,at,ok,zip\r\n1,\"two\r\nlines, \"\"quoted\"\"\",1.5,2024-01-31,2024-01-31T10:00:00,true,01234\r\n\r\n2,,2,,,false,9\r\n",
     );
     insta::assert_snapshot!(files.table("SELECT * FROM '$R.CSV'").await);
-    insta::assert_snapshot!(files.table("SELECT TEXT, id AS ID FROM '$R.CSV' WHERE Price > 1.6").await, @"");
+    insta::assert_snapshot!(files.table("SELECT TEXT, id AS ID FROM '$R.CSV' WHERE Price > 1.6").await, @r"
+    +------+----+
+    | Text | ID |
+    +------+----+
+    |      | 2  |
+    +------+----+
+    ");
     assert_eq!(files.warnings(), "");
 }
 
@@ -73,14 +79,31 @@ async fn a_column_that_turns_into_text_late_is_text() {
     }
     content.push_str("n/a,2.5\n");
     let files = Files::new().with("late.csv", content);
-    insta::assert_snapshot!(files.table("SELECT count(*) AS rows, arrow_typeof(max(n)) AS n, arrow_typeof(max(m)) AS m FROM '$late.csv'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS rows, arrow_typeof(max(n)) AS n, arrow_typeof(max(m)) AS m FROM '$late.csv'").await, @r"
+    +-------+------+---------+
+    | rows  | n    | m       |
+    +-------+------+---------+
+    | 20001 | Utf8 | Float64 |
+    +-------+------+---------+
+    ");
 }
 
 #[tokio::test]
 async fn what_is_read_leniently_is_told() {
     let files = Files::new().with("l.csv", b"a,b,a,\n1,x\xff\xfe,3,4\n5\n".as_slice());
-    insta::assert_snapshot!(files.table("SELECT * FROM '$l.csv'").await, @"");
-    insta::assert_snapshot!(files.warnings(), @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$l.csv'").await, @r"
+    +---+-----+-----+----------+
+    | a | b   | a_2 | column_4 |
+    +---+-----+-----+----------+
+    | 1 | x�� | 3   | 4        |
+    | 5 |     |     |          |
+    +---+-----+-----+----------+
+    ");
+    insta::assert_snapshot!(files.warnings(), @r"
+    $l.csv: the column a stands twice in the header; the second is called a_2
+    $l.csv: 1 line has fewer fields than the header (first: line 3); the missing ones are NULL
+    $l.csv: 1 line has bytes that are not UTF-8 (first: line 2); they were replaced by �
+    ");
 }
 
 #[tokio::test]
@@ -97,7 +120,21 @@ async fn lines_that_cannot_be_read_end_the_query_before_anything_is_asked() {
         .with("r.csv.gz", "")
         .with("r.xlsx", "");
     let mut messages = Vec::new();
-    for file in ["long.csv", "open.csv", "wide.csv", "zip.csv", "bad.jsonl", "list.jsonl", "mixed.jsonl", "not.parquet", "r.csv.gz", "r.xlsx", "lonk.csv", "*.tsv", "no/where.csv"] {
+    for file in [
+        "long.csv",
+        "open.csv",
+        "wide.csv",
+        "zip.csv",
+        "bad.jsonl",
+        "list.jsonl",
+        "mixed.jsonl",
+        "not.parquet",
+        "r.csv.gz",
+        "r.xlsx",
+        "lonk.csv",
+        "*.tsv",
+        "no/where.csv",
+    ] {
         messages.push(files.refused(&format!("SELECT semantic_map('{{{{ a }}}}', a) FROM '${file}'")).await);
     }
     messages.push(files.refused("SELECT * FROM '$'").await);
@@ -108,9 +145,27 @@ async fn lines_that_cannot_be_read_end_the_query_before_anything_is_asked() {
 async fn empty_files_have_no_rows() {
     let files = Files::new().with("none.csv", "").with("header.csv", "a,b\n").with("none.jsonl", "").with("none.json", "[]");
     assert_eq!(files.table("SELECT count(*) AS n FROM '$none.csv'").await, files.table("SELECT count(*) AS n FROM '$none.jsonl'").await);
-    insta::assert_snapshot!(files.table("SELECT count(*) AS n, count(a) AS m FROM '$header.csv'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$none.json'").await, @"");
-    assert_eq!(rows(&files.session, &files.sql("SELECT semantic_map('{{ a }}', a) FROM '$header.csv'")).await.map(|batches| batches.len()).unwrap_or(9), 0);
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n, count(a) AS m FROM '$header.csv'").await, @r"
+    +---+---+
+    | n | m |
+    +---+---+
+    | 0 | 0 |
+    +---+---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$none.json'").await, @r"
+    +---+
+    | n |
+    +---+
+    | 0 |
+    +---+
+    ");
+    assert_eq!(
+        rows(&files.session, &files.sql("SELECT semantic_map('{{ a }}', a) FROM '$header.csv'"))
+            .await
+            .map(|batches| batches.len())
+            .unwrap_or(9),
+        0
+    );
 }
 
 #[tokio::test]
@@ -122,12 +177,52 @@ async fn tsv_json_lines_arrays_and_globs() {
         .with("p.json", "{\n \"z\": 1\n}\n{\n \"z\": 2\n}\n")
         .with("g1.csv", "k,v\n1,a\n")
         .with("g2.csv", "k,v\n2.5,b\n");
-    insta::assert_snapshot!(files.table("SELECT * FROM '$t.tsv'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT * FROM '$l.jsonl'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT * FROM '$a.json'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT * FROM '$p.json'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT * FROM '$g*.csv'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$l.jsonl'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$t.tsv'").await, @r"
+    +---+-----+
+    | a | b   |
+    +---+-----+
+    | 1 | x	y |
+    +---+-----+
+    ");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$l.jsonl'").await, @r"
+    +-----+---+-------------+---+
+    | z   | a | s           | n |
+    +-----+---+-------------+---+
+    | 1.0 | x | {k: [1, 2]} |   |
+    | 2.5 | 7 |             |   |
+    +-----+---+-------------+---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$a.json'").await, @r"
+    +---+
+    | z |
+    +---+
+    | 1 |
+    |   |
+    +---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$p.json'").await, @r"
+    +---+
+    | z |
+    +---+
+    | 1 |
+    | 2 |
+    +---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$g*.csv'").await, @r"
+    +-----+---+
+    | k   | v |
+    +-----+---+
+    | 1.0 | a |
+    | 2.5 | b |
+    +-----+---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n FROM '$l.jsonl'").await, @r"
+    +---+
+    | n |
+    +---+
+    | 2 |
+    +---+
+    ");
     let other = files.with("g3.csv", "k,w\n1,2\n");
     insta::assert_snapshot!(other.refused("SELECT * FROM '$g*.csv'").await, @"");
     insta::assert_snapshot!(other.refused("SELECT * FROM '$'").await, @"");
@@ -140,20 +235,49 @@ async fn parquet_by_path_and_glob() {
         let stream = files.session.plan(&files.sql("SELECT * FROM '$x y.csv'")).await.unwrap().stream().await.unwrap();
         corsac_frame::write(stream, corsac_frame::Format::Parquet, corsac_frame::Target::File(files.path(name))).await.unwrap();
     }
-    insta::assert_snapshot!(files.table("SELECT * FROM '$1 [a].parquet'").await, @"");
-    insta::assert_snapshot!(files.table("SELECT count(*) AS n, min(b) AS b FROM '$*.[pP]*'").await, @"");
+    insta::assert_snapshot!(files.table("SELECT * FROM '$1 [a].parquet'").await, @r"
+    +---+---+
+    | a | b |
+    +---+---+
+    | 1 | x |
+    | 2 | y |
+    +---+---+
+    ");
+    insta::assert_snapshot!(files.table("SELECT count(*) AS n, min(b) AS b FROM '$*.[pP]*'").await, @r"
+    +---+---+
+    | n | b |
+    +---+---+
+    | 4 | x |
+    +---+---+
+    ");
 }
 
 #[tokio::test]
 async fn tables_by_name_and_missing_ones() {
     let files = Files::new().with("r.csv", "Text,stars\nfine,5\n");
     files.session.register("reviews", &files.sql("$r.csv")).await.unwrap();
-    insta::assert_snapshot!(files.table("SELECT text FROM reviews").await, @"");
-    insta::assert_snapshot!(files.refused("SELECT txt FROM reviews").await, @"");
-    insta::assert_snapshot!(files.refused("SELECT * FROM review").await, @"");
-    insta::assert_snapshot!(files.table(&format!("{TYPES} 'reviews'")).await, @"");
+    insta::assert_snapshot!(files.table("SELECT text FROM reviews").await, @r"
+    +------+
+    | Text |
+    +------+
+    | fine |
+    +------+
+    ");
+    insta::assert_snapshot!(files.refused("SELECT txt FROM reviews").await, @r"
+    there is no column txt. Did you mean Text?
+    The columns here are: Text, stars
+    ");
+    insta::assert_snapshot!(files.refused("SELECT * FROM review").await, @r"there is no table review. Did you mean reviews? A file is named in quotes: FROM 'reviews.csv'");
+    insta::assert_snapshot!(files.table(&format!("{TYPES} 'reviews'")).await, @r"
+    +-------------+-----------+
+    | column_name | data_type |
+    +-------------+-----------+
+    | Text        | Utf8      |
+    | stars       | Int64     |
+    +-------------+-----------+
+    ");
     assert!(Path::new("Cargo.toml").is_file());
-    insta::assert_snapshot!(files.refused("SELECT * FROM Cargo.toml").await, @"");
+    insta::assert_snapshot!(files.refused("SELECT * FROM Cargo.toml").await, @r"a file in FROM stands in quotes: write FROM 'Cargo.toml'");
 }
 
 #[tokio::test]
