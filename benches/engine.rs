@@ -87,11 +87,15 @@ async fn throughput(folder: &Path) {
     let file = rows(folder, "distinct.csv", ROWS, ROWS);
     let server = Server::start(0).unwrap();
     bare(&server).await;
-    let mut best: Option<(f64, f64)> = None;
-    for round in 0..3 {
+    let mut rounds: Vec<(f64, f64)> = Vec::new();
+    for round in 0..5 {
         let (bare_rate, bare_cpu) = bare(&server).await;
         let engine = engine(&server, &folder.join(format!("throughput-{round}.sqlite")));
-        let query = engine.session.plan(&format!("SELECT id, semantic_map('Say in one word: {{{{ text }}}}', text) AS word FROM '{file}'")).await.unwrap();
+        let query = engine
+            .session
+            .plan(&format!("SELECT id, semantic_map('Say in one word: {{{{ text }}}}', text) AS word FROM '{file}'"))
+            .await
+            .unwrap();
         let (started, cpu) = (Instant::now(), processor_time());
         let written = write(query.stream().await.unwrap(), Format::Csv, Target::File(folder.join("out.csv"))).await.unwrap();
         let (took, cpu) = (started.elapsed(), processor_time() - cpu);
@@ -103,13 +107,11 @@ async fn throughput(folder: &Path) {
             "map {ROWS} distinct rows, ledger on: {rate:.0} rows/s, {cpu_per_row:.0} µs CPU a row; bare loop {bare_rate:.0}/s, {bare_cpu:.0} µs; ratio {:.2}",
             rate / bare_rate
         );
-        if best.is_none_or(|(ratio, _)| rate / bare_rate > ratio) {
-            best = Some((rate / bare_rate, cpu_per_row));
-        }
+        rounds.push((rate / bare_rate, cpu_per_row));
     }
-    if let Some((ratio, cpu)) = best {
-        println!("  best of three: {ratio:.2} of the bare loop (goal 0.33), {cpu:.0} µs CPU a row in the client (goal 100)");
-    }
+    rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, cpu) = rounds[rounds.len() / 2];
+    println!("  median of five: {ratio:.2} of the bare loop (goal 0.33), {cpu:.0} µs CPU a row in the client (goal 100)");
 }
 
 /// The same requests by nothing but HTTP: connections that each send one after another.
@@ -147,11 +149,19 @@ async fn slow_answers(folder: &Path) {
     let file = rows(folder, "slow.csv", 2_000, 2_000);
     let server = Server::start(1_000).unwrap();
     let engine = engine(&server, &folder.join("slow.sqlite"));
-    let query = engine.session.plan(&format!("SELECT id, semantic_map('Say in one word: {{{{ text }}}}', text) AS word FROM '{file}'")).await.unwrap();
+    let query = engine
+        .session
+        .plan(&format!("SELECT id, semantic_map('Say in one word: {{{{ text }}}}', text) AS word FROM '{file}'"))
+        .await
+        .unwrap();
     let started = Instant::now();
     write(query.stream().await.unwrap(), Format::Csv, Target::File(folder.join("slow.out.csv"))).await.unwrap();
     let took = started.elapsed();
-    println!("map 2000 rows at 1 s an answer: {:.2} s (goal 1.50; the floor is 1.00): ratio {:.2}", took.as_secs_f64(), took.as_secs_f64() / 1.0);
+    println!(
+        "map 2000 rows at 1 s an answer: {:.2} s (goal 1.50; the floor is 1.00): ratio {:.2}",
+        took.as_secs_f64(),
+        took.as_secs_f64() / 1.0
+    );
     assert!(took > Duration::from_secs(1));
 }
 

@@ -82,7 +82,8 @@ async fn serve(delay: Duration) -> std::io::Result<()> {
                 response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
                 Ok::<_, Infallible>(response)
             });
-            let _ = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer).await;
+            let _ =
+                hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer).await;
         });
     }
 }

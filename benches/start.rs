@@ -38,7 +38,10 @@ fn main() {
 /// The binary beside this one.
 fn binary() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    let folder = here.ancestors().find(|folder| folder.join("corsac").is_file()).unwrap_or_else(|| panic_with("build the command first: cargo build"));
+    let folder = here
+        .ancestors()
+        .find(|folder| folder.join("corsac").is_file())
+        .unwrap_or_else(|| panic_with("build the command first: cargo build"));
     folder.join("corsac")
 }
 

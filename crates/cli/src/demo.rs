@@ -31,7 +31,10 @@ pub(crate) async fn run(arguments: Demo) -> Result<Exit, Stop> {
     );
     let query = planning.session.plan(&classify).await?;
     let told = Told { command: "demo", query: classify, settings: json!({}), quiet: false };
-    screen::note(&format!("Classifying {} sentences of product reviews, and reading {REVIEWS_EXTRACTED} for facts.", arguments.rows.min(309)));
+    screen::note(&format!(
+        "Classifying {} sentences of product reviews, and reading {REVIEWS_EXTRACTED} for facts.",
+        arguments.rows.min(309)
+    ));
     let mut job = Job::begin(planning, prepared, home::ledger()?, told).await?;
     let result = steps(&mut job, query, &labelled).await;
     job.end(result).await

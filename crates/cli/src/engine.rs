@@ -163,13 +163,17 @@ impl Prepared {
     fn http_options(&self) -> Result<HttpOptions, Stop> {
         let (base_url, origin) = &self.config.base_url;
         if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-            return Err(Stop::new(Exit::Configuration, format!("the base URL {base_url:?} (from {origin}) must begin with http:// or https://")));
+            return Err(Stop::new(
+                Exit::Configuration,
+                format!("the base URL {base_url:?} (from {origin}) must begin with http:// or https://"),
+            ));
         }
         Ok(self.config.http_options(HTTP_WINDOW))
     }
 
     fn sim_exchange(&self) -> Result<SimExchange, Stop> {
-        let simulator = Simulator::new(sim_config(self.sim_script.as_deref())?).map_err(|error| Stop::new(Exit::Usage, error.to_string()))?;
+        let simulator =
+            Simulator::new(sim_config(self.sim_script.as_deref())?).map_err(|error| Stop::new(Exit::Usage, error.to_string()))?;
         let mut headers = Vec::new();
         headers.extend(self.config.app.url.clone().map(|url| (header::REFERER.to_owned(), url)));
         headers.extend(self.config.app.name.clone().map(|name| (header::TITLE.to_owned(), name)));
@@ -185,7 +189,8 @@ impl Prepared {
             }
             EngineChoice::Sim => Arc::new(self.sim_exchange()?),
             EngineChoice::Local => {
-                let local = tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
+                let local =
+                    tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
                 self.settings.models = vec![local.name().into()];
                 // one row after another through a small model takes a while; no deadline is missed by waiting in line
                 self.settings.request_timeout = self.settings.request_timeout.max(Duration::from_secs(600));
@@ -222,7 +227,8 @@ pub(crate) fn sim_config(script: Option<&std::path::Path>) -> Result<SimConfig, 
     let mut config = match script {
         None => SimConfig::default(),
         Some(path) => {
-            let unreadable = |error: std::io::Error| Stop::new(Exit::Usage, format!("the script {} cannot be read: {error}", path.display()));
+            let unreadable =
+                |error: std::io::Error| Stop::new(Exit::Usage, format!("the script {} cannot be read: {error}", path.display()));
             let text = std::fs::read_to_string(path).map_err(unreadable)?;
             SimConfig::from_script(&text).map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", path.display())))?
         }

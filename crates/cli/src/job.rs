@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use corsac_dispatch::{Clock, Dispatcher, LateAsk, SystemClock};
-use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
 use corsac_frame::{Format, Target};
+use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
 use corsac_ledger::{EndState, Ledger, RunEnd, RunId, RunStart};
 use serde_json::Value;
 
@@ -79,11 +79,12 @@ impl Job {
 
     /// Runs a query to its end and writes its rows.
     pub(crate) async fn run(&mut self, query: Query, format: Format, target: Target) -> Result<Written, FrameError> {
+        let asks = query.has_semantic_calls();
         let _watch = interrupt::watch(&self.dispatcher);
         let shown = (!self.quiet).then(|| progress::show(self.session().progress(), Arc::clone(&self.dispatcher)));
         let written = write(query.stream().await?, format, target).await;
         drop(shown);
-        if let Ok(written) = &written {
+        if let (Ok(written), true) = (&written, asks) {
             self.rows += written.rows;
         }
         written

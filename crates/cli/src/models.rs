@@ -26,7 +26,9 @@ pub(crate) async fn run(arguments: Models) -> Result<Exit, Stop> {
             let limit = limit.map_err(|error| Stop::new(Exit::Usage, format!("--max-price: {error}")))?;
             let wanted = search.map(|text| text.to_lowercase());
             list(&catalog, |model| {
-                let named = |text: &str| model.id.to_lowercase().contains(text) || model.name.as_deref().unwrap_or_default().to_lowercase().contains(text);
+                let named = |text: &str| {
+                    model.id.to_lowercase().contains(text) || model.name.as_deref().unwrap_or_default().to_lowercase().contains(text)
+                };
                 wanted.as_deref().is_none_or(named)
                     && (!structured || model.supports("structured_outputs"))
                     && (!tools || model.supports("tools"))
@@ -97,7 +99,10 @@ async fn show(exchange: &HttpExchange, catalog: &Catalog, written: &str) -> Resu
         ));
     }
     let endpoints = Catalog::endpoints(exchange, &id).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
-    screen::result(&format!("\n{:<24} {:>9} {:>8} {:>10} {:>10} {:>7}  {}", "provider", "context", "out", "$/M in", "$/M out", "up", "structure"));
+    screen::result(&format!(
+        "\n{:<24} {:>9} {:>8} {:>10} {:>10} {:>7}  {}",
+        "provider", "context", "out", "$/M in", "$/M out", "up", "structure"
+    ));
     for endpoint in &endpoints.endpoints {
         let count = |tokens: Option<u64>| tokens.map_or("?".to_owned(), |tokens| tokens.to_string());
         screen::result(&format!(

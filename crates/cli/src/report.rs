@@ -58,7 +58,8 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     if summary.requests > 0 {
         let usage = summary.usage;
         let cached = if usage.cached_tokens > 0 { format!(" ({} cached)", grouped(usage.cached_tokens)) } else { String::new() };
-        let unpriced = if summary.unpriced > 0 { format!("; {} answers came without a price", grouped(summary.unpriced)) } else { String::new() };
+        let unpriced =
+            if summary.unpriced > 0 { format!("; {} answers came without a price", grouped(summary.unpriced)) } else { String::new() };
         lines.push(format!(
             "  tokens   {} in{cached}, {} out, {} requests{unpriced}",
             grouped(usage.prompt_tokens),
@@ -74,7 +75,13 @@ fn lines(report: &Report<'_>) -> Vec<String> {
         lines.push(format!("  remedies {}", remedies.join(", ")));
     }
     for (kind, count) in report.failures {
-        lines.push(format!("  failed   {} {kind}, first at row {} of {}: {}", grouped(count.rows), count.row + 1, count.operator, one_line(&count.message)));
+        lines.push(format!(
+            "  failed   {} {kind}, first at row {} of {}: {}",
+            grouped(count.rows),
+            count.row + 1,
+            count.operator,
+            one_line(&count.message)
+        ));
         if !count.input.trim().is_empty() {
             lines.push(format!("           {:?}", one_line(&count.input)));
         }
@@ -85,16 +92,27 @@ fn lines(report: &Report<'_>) -> Vec<String> {
         ));
     }
     match report.exit {
-        Exit::RowsFailed => lines.push(format!("  retry    corsac runs retry {}   asks the failed rows again; the others come from memory", report.run)),
-        Exit::BudgetReached => {
-            lines.push("  go on    run the same command with a higher budget: what is answered comes from memory and costs nothing".to_owned());
+        Exit::RowsFailed => {
+            lines.push(format!("  retry    corsac runs retry {}   asks the failed rows again; the others come from memory", report.run))
         }
-        Exit::Interrupted => lines.push("  go on    run the same command again: what is answered comes from memory and costs nothing".to_owned()),
+        Exit::BudgetReached => {
+            lines.push(
+                "  go on    run the same command with a higher budget: what is answered comes from memory and costs nothing".to_owned(),
+            );
+        }
+        Exit::Interrupted => {
+            lines.push("  go on    run the same command again: what is answered comes from memory and costs nothing".to_owned())
+        }
         _ => {}
     }
     if report.engine == "local" && report.summary.answered + report.summary.from_memory > 0 {
-        lines.push("  model    answered by the small embedded model: good for trying Corsac out, not for answers to rely on. For better ones,".to_owned());
-        lines.push("           set OPENROUTER_API_KEY (keys: https://openrouter.ai/settings/keys) and run the same command again".to_owned());
+        lines.push(
+            "  model    answered by the small embedded model: good for trying Corsac out, not for answers to rely on. For better ones,"
+                .to_owned(),
+        );
+        lines.push(
+            "           set OPENROUTER_API_KEY (keys: https://openrouter.ai/settings/keys) and run the same command again".to_owned(),
+        );
     }
     if report.engine == "sim" {
         lines.push("  model    answered by the simulator: the answers are made up, and nothing was paid".to_owned());

@@ -57,12 +57,22 @@ fn list(ledger: &Ledger, number: usize) -> Result<(), Stop> {
 fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(), Stop> {
     let run = ledger.run(id)?;
     if let Some(row) = row {
-        return show_calls(ledger, &run, CallFilter::Row(row), true, &format!("no call of run {} was made for row {row} (rows count from 0; rows with equal inputs share the first one's call)", run.id));
+        return show_calls(
+            ledger,
+            &run,
+            CallFilter::Row(row),
+            true,
+            &format!(
+                "no call of run {} was made for row {row} (rows count from 0; rows with equal inputs share the first one's call)",
+                run.id
+            ),
+        );
     }
     if failed {
         return show_calls(ledger, &run, CallFilter::Failed, true, &format!("no call of run {} failed", run.id));
     }
-    let took = run.ended_ms.map_or("not ended".to_owned(), |ended| clock(Duration::from_millis((ended - run.started_ms).max(0).unsigned_abs())));
+    let took =
+        run.ended_ms.map_or("not ended".to_owned(), |ended| clock(Duration::from_millis((ended - run.started_ms).max(0).unsigned_abs())));
     screen::result(&format!("run      {}  {}  {}  {took}", run.id, state(run.state), moment(run.started_ms)));
     screen::result(&format!("engine   {}  {}", run.engine, run.model));
     screen::result(&format!("query    {}", run.query.trim()));
@@ -86,7 +96,13 @@ fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(),
         screen::result(&format!("served   {}{by}: {}", served.model, grouped(served.answered)));
     }
     for kind in ledger.failures_by_kind(&run.id)? {
-        screen::result(&format!("failed   {} {}, first at row {}: {}", grouped(kind.calls), kind.kind, kind.first_row + 1, excerpt(&kind.first_message, 200)));
+        screen::result(&format!(
+            "failed   {} {}, first at row {}: {}",
+            grouped(kind.calls),
+            kind.kind,
+            kind.first_row + 1,
+            excerpt(&kind.first_message, 200)
+        ));
     }
     if let Some(note) = &run.note {
         screen::result(&format!("ended    {note}"));
@@ -114,8 +130,12 @@ fn show_call(call: &CallView, whole: bool) {
     screen::result(&format!("row {}  {}  {}", call.row, call.operator, call.cost()));
     screen::result(&format!("  input    {}", excerpt(&call.input, 400)));
     match &call.outcome {
-        CallViewOutcome::Answered(answer) => screen::result(&format!("  answer   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400))),
-        CallViewOutcome::FromMemory(answer) => screen::result(&format!("  memory   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400))),
+        CallViewOutcome::Answered(answer) => {
+            screen::result(&format!("  answer   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400)))
+        }
+        CallViewOutcome::FromMemory(answer) => {
+            screen::result(&format!("  memory   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400)))
+        }
         CallViewOutcome::Failed { kind, message } => screen::result(&format!("  failed   {kind}: {message}")),
     }
     if whole {
@@ -147,13 +167,17 @@ async fn retry(ledger: &Ledger, id: &str, quiet: bool) -> Result<Exit, Stop> {
     if run.command == "demo" {
         return Err(Stop::new(Exit::Usage, "a demo is run again with `corsac demo`: what is answered comes from memory"));
     }
-    let kept: Kept = serde_json::from_value(run.settings.clone())
-        .map_err(|error| Stop::new(Exit::Failure, format!("run {} was recorded by another version and cannot be run again: {error}", run.id)))?;
+    let kept: Kept = serde_json::from_value(run.settings.clone()).map_err(|error| {
+        Stop::new(Exit::Failure, format!("run {} was recorded by another version and cannot be run again: {error}", run.id))
+    })?;
     let from_stdin = run.query.contains("'-'") || kept.sql.tables.iter().any(|table| table.ends_with("=-"));
     if from_stdin {
         return Err(Stop::new(
             Exit::Usage,
-            format!("run {} read its table from stdin, which is gone: run the command again with the same input, what is answered comes from memory", run.id),
+            format!(
+                "run {} read its table from stdin, which is gone: run the command again with the same input, what is answered comes from memory",
+                run.id
+            ),
         ));
     }
     std::env::set_current_dir(&kept.folder)
@@ -209,8 +233,22 @@ fn export(ledger: &Ledger, id: &str, out: Option<&Path>, format: ExportFormat) -
 }
 
 const COLUMNS: [&str; 16] = [
-    "run", "operator", "row", "input", "outcome", "answer", "error_kind", "error", "model", "provider", "attempts", "prompt_tokens", "completion_tokens",
-    "cost", "remedies", "fingerprint",
+    "run",
+    "operator",
+    "row",
+    "input",
+    "outcome",
+    "answer",
+    "error_kind",
+    "error",
+    "model",
+    "provider",
+    "attempts",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost",
+    "remedies",
+    "fingerprint",
 ];
 
 fn exported(run: &RunSummary, call: &CallView) -> Value {

@@ -24,7 +24,8 @@ pub(crate) async fn run(arguments: Sim) -> Result<Exit, Stop> {
     let config = sim_config(arguments.script.as_deref())?.with_options(&options).map_err(usage)?;
     let simulator = Simulator::new(config).map_err(usage)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    let listener = listen(address).map_err(|error| Stop::new(Exit::Failure, format!("cannot listen on {address}: {error}; --port 0 takes a free one")))?;
+    let listener = listen(address)
+        .map_err(|error| Stop::new(Exit::Failure, format!("cannot listen on {address}: {error}; --port 0 takes a free one")))?;
     let address = listener.local_addr()?;
     screen::result(&format!("OpenRouter, simulated, at http://{address}/api/v1"));
     screen::note(&format!(

@@ -56,7 +56,9 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         }
     }
     if !asks {
-        corsac_frame::write(query.stream().await?, format, target).await.or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
+        corsac_frame::write(query.stream().await?, format, target)
+            .await
+            .or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
         return Ok(Exit::Done);
     }
     if !arguments.yes && !agreed(&query, &prepared).await? {
@@ -154,7 +156,11 @@ fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<Strin
         let requests = requests(estimate).map_or("unknown requests".to_owned(), |n| format!("≤ {} requests", grouped(n)));
         let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
         lines.push(format!("price  {}  {requests}  {text}", estimate.description));
-        total = total.zip(price).map(|(sum, one)| Estimate { likely: sum.likely + one.likely, low: sum.low + one.low, high: sum.high + one.high });
+        total = total.zip(price).map(|(sum, one)| Estimate {
+            likely: sum.likely + one.likely,
+            low: sum.low + one.low,
+            high: sum.high + one.high,
+        });
     }
     let engine = match prepared.choice {
         EngineChoice::Local => "the embedded model".to_owned(),

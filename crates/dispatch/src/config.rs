@@ -218,7 +218,12 @@ impl Config {
     ///
     /// # Errors
     /// A named file that is missing, or a file that is not understood.
-    pub fn load(named: Option<&Path>, folder: &Path, config_folder: Option<&Path>, environment: Variables<'_>) -> Result<Config, ConfigError> {
+    pub fn load(
+        named: Option<&Path>,
+        folder: &Path,
+        config_folder: Option<&Path>,
+        environment: Variables<'_>,
+    ) -> Result<Config, ConfigError> {
         let path = match named {
             Some(path) => Some(path.to_owned()),
             None => folder
@@ -240,7 +245,8 @@ impl Config {
             .or_else(|| file.base_url.clone().map(|url| (url, in_file())))
             .unwrap_or_else(|| (DEFAULT_BASE_URL.to_owned(), Origin::Default));
         let text = |name| variable(name).map(|(value, _)| value);
-        let categories = text("CORSAC_APP_CATEGORIES").map(|list| list.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect());
+        let categories =
+            text("CORSAC_APP_CATEGORIES").map(|list| list.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect());
         let app = App {
             name: text("CORSAC_APP_NAME").or_else(|| file.app.name.clone()),
             url: text("CORSAC_APP_URL").or_else(|| file.app.url.clone()),
@@ -312,7 +318,8 @@ impl Config {
 
 impl ConfigFile {
     fn read(path: &Path) -> Result<ConfigFile, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), why: error.to_string() })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), why: error.to_string() })?;
         ConfigFile::parse(&text).map_err(|why| ConfigError::Invalid { path: path.to_owned(), why })
     }
 

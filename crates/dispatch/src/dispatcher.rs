@@ -165,7 +165,10 @@ impl Dispatcher {
         let deadline = call.settings.timeout.unwrap_or(self.settings.call_deadline);
         let result = match tokio::time::timeout(deadline, self.travel(call, models, &mut journey)).await {
             Ok(result) => result,
-            Err(_) => Err(Ends::Fault(Fault::new(FaultClass::Timeout, format!("no answer within {} s over all attempts", deadline.as_secs_f64())))),
+            Err(_) => Err(Ends::Fault(Fault::new(
+                FaultClass::Timeout,
+                format!("no answer within {} s over all attempts", deadline.as_secs_f64()),
+            ))),
         };
         let last = journey.attempts.last();
         match result {
@@ -319,7 +322,9 @@ impl Dispatcher {
             Step::AllowProviders => quirks.entry(quirk_key(call, 0)).or_default().ignored.clear(),
             Step::DropTemperature => quirks.entry(quirk_key(call, 0)).or_default().without_temperature = true,
             Step::NextStrategy(strategy) if !course.corrected => quirks.entry(quirk_key(call, 0)).or_default().strategy = Some(*strategy),
-            Step::IgnoreProvider(provider) if course.strategy != corsac_policy::Strategy::Text && course.repeats <= 1 && !course.corrected => {
+            Step::IgnoreProvider(provider)
+                if course.strategy != corsac_policy::Strategy::Text && course.repeats <= 1 && !course.corrected =>
+            {
                 let ignored = &mut quirks.entry(quirk_key(call, 0)).or_default().ignored;
                 if ignored.len() < 2 && !ignored.contains(provider) {
                     ignored.push(provider.clone());
@@ -447,4 +452,3 @@ fn quirk_key(call: &Call, model: usize) -> (usize, Fingerprint) {
     let named = call.settings.model.as_deref().unwrap_or_default();
     (model, Fingerprint::of([contract.as_bytes(), named.as_bytes()]))
 }
-

@@ -42,7 +42,10 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
         Ends::Denied(Denied::Closed) => {
             return Failure::new(
                 FailureKind::RateLimited,
-                format!("not asked: {} let nothing through for several rounds of its rate limit; try again later or use another model", models[0]),
+                format!(
+                    "not asked: {} let nothing through for several rounds of its rate limit; try again later or use another model",
+                    models[0]
+                ),
             );
         }
         Ends::Fault(fault) => fault,
@@ -52,7 +55,10 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
     match fault.class {
         FaultClass::Unauthorized => Failure::new(
             FailureKind::Unauthorized,
-            format!("{} refused the key: {said}. Check OPENROUTER_API_KEY; keys are made at https://openrouter.ai/settings/keys", exchange.address()),
+            format!(
+                "{} refused the key: {said}. Check OPENROUTER_API_KEY; keys are made at https://openrouter.ai/settings/keys",
+                exchange.address()
+            ),
         ),
         FaultClass::Forbidden => Failure::new(FailureKind::Refused, format!("not allowed: {said}")),
         FaultClass::OutOfCredits | FaultClass::CannotAfford { .. } => {
@@ -64,11 +70,16 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
         }
         FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters => Failure::new(
             FailureKind::NoSuchModel,
-            format!("nobody serves {names} under these settings: {said}. Loosen the provider settings or name another model with --model or --fallback"),
+            format!(
+                "nobody serves {names} under these settings: {said}. Loosen the provider settings or name another model with --model or --fallback"
+            ),
         ),
         FaultClass::NotTheService => Failure::new(
             FailureKind::Offline,
-            format!("{} does not speak OpenRouter's API: {said}. Check OPENROUTER_BASE_URL; it normally ends in /api/v1", exchange.address()),
+            format!(
+                "{} does not speak OpenRouter's API: {said}. Check OPENROUTER_BASE_URL; it normally ends in /api/v1",
+                exchange.address()
+            ),
         ),
         FaultClass::SchemaRefused => Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}")),
         FaultClass::ContextLength { .. } => Failure::new(FailureKind::BadInput, format!("the input is too long for {names}: {said}")),

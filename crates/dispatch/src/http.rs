@@ -99,7 +99,12 @@ impl HttpExchange {
         let roots = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls_provider())
             .or_else(|_| HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls_provider()).map_err(std::io::Error::other));
-        let https = roots.map_err(|error| HttpOptionsError::Tls(error.to_string()))?.https_or_http().enable_http1().enable_http2().wrap_connector(connector);
+        let https = roots
+            .map_err(|error| HttpOptionsError::Tls(error.to_string()))?
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
@@ -119,7 +124,9 @@ impl HttpExchange {
         let uri = if request.path == CHAT {
             self.chat.clone()
         } else {
-            format!("{}/{}", self.base_url, request.path).parse().map_err(|_| ExchangeError::Engine(format!("{} is no path", request.path)))?
+            format!("{}/{}", self.base_url, request.path)
+                .parse()
+                .map_err(|_| ExchangeError::Engine(format!("{} is no path", request.path)))?
         };
         let mut message = http::Request::new(Full::new(request.body.clone().unwrap_or_default()));
         *message.method_mut() = if request.body.is_some() { Method::POST } else { Method::GET };
@@ -181,7 +188,8 @@ fn headers(options: &HttpOptions) -> Result<HeaderMap, HttpOptionsError> {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("corsac/", env!("CARGO_PKG_VERSION"))));
     if let Some(key) = &options.key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim())).map_err(|_| HttpOptionsError::Header("API key".into()))?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret().trim()))
+            .map_err(|_| HttpOptionsError::Header("API key".into()))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
@@ -208,7 +216,11 @@ fn headers(options: &HttpOptions) -> Result<HeaderMap, HttpOptionsError> {
 }
 
 fn reading(error: &(dyn Error + Send + Sync + 'static)) -> ExchangeError {
-    if error.is::<http_body_util::LengthLimitError>() { ExchangeError::TooLarge(LARGEST_REPLY >> 20) } else { ExchangeError::Cut(causes(error)) }
+    if error.is::<http_body_util::LengthLimitError>() {
+        ExchangeError::TooLarge(LARGEST_REPLY >> 20)
+    } else {
+        ExchangeError::Cut(causes(error))
+    }
 }
 
 /// The causes of an error on one line, innermost last, each said once.

@@ -61,7 +61,9 @@ pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, 
     let fault = Fault::of(&reply, raw.come_back);
     let mut reading = match (reply, fault) {
         (Reply::Chat(chat), _) => read_chat(&chat, contract, strategy, tool),
-        (Reply::Error { reply, .. }, Some(fault)) => Reading { usage: reply.usage.unwrap_or_default(), ..with_source(Reading::fault(fault), &reply) },
+        (Reply::Error { reply, .. }, Some(fault)) => {
+            Reading { usage: reply.usage.unwrap_or_default(), ..with_source(Reading::fault(fault), &reply) }
+        }
         (_, Some(fault)) => Reading::fault(fault),
         (_, None) => Reading::fault(Fault::new(FaultClass::Garbled, "a reply that is neither an answer nor an error")),
     };
@@ -102,15 +104,8 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
             (Err(fault.from_provider(chat.provider.as_deref())), rejected)
         }
     };
-    let reading = Reading {
-        result,
-        rejected,
-        model: None,
-        provider: None,
-        generation_id: None,
-        usage: chat.usage.unwrap_or_default(),
-        status: None,
-    };
+    let reading =
+        Reading { result, rejected, model: None, provider: None, generation_id: None, usage: chat.usage.unwrap_or_default(), status: None };
     with_source(reading, chat)
 }
 
@@ -120,7 +115,12 @@ fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: St
     let native = choice.and_then(|choice| choice.native_finish_reason.as_deref());
     let text = text.map(str::trim).unwrap_or_default();
     match finish {
-        "error" => return Err(Fault::new(FaultClass::Overloaded, format!("the provider broke off while answering ({})", native.unwrap_or("error")))),
+        "error" => {
+            return Err(Fault::new(
+                FaultClass::Overloaded,
+                format!("the provider broke off while answering ({})", native.unwrap_or("error")),
+            ));
+        }
         "content_filter" => return Err(Fault::new(FaultClass::Moderated, "the answer was stopped by a content filter")),
         "length" => {
             // a whole answer may stand before the cut only where the end can be told

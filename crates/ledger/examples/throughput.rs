@@ -78,13 +78,7 @@ fn measure(path: &std::path::Path, calls: u64, in_flight: u64) -> Result<(), Box
     clock.print("listed (with attempts and answer)", seen);
 
     let summary = ledger.run(run.as_str())?;
-    println!(
-        "file {} MB, {} calls, {} answered, {}",
-        std::fs::metadata(path)?.len() >> 20,
-        summary.calls,
-        summary.answered,
-        summary.cost
-    );
+    println!("file {} MB, {} calls, {} answered, {}", std::fs::metadata(path)?.len() >> 20, summary.calls, summary.answered, summary.cost);
     assert_eq!(found, calls);
     Ok(())
 }

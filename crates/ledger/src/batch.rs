@@ -289,11 +289,7 @@ impl<'c> Batch<'c> {
 }
 
 /// What this run gained so far in the batch; `None` for a run that the file does not hold.
-fn gain_of<'r>(
-    runs: &'r mut HashMap<RunId, Option<Gain>>,
-    connection: &Connection,
-    run: &RunId,
-) -> rusqlite::Result<Option<&'r mut Gain>> {
+fn gain_of<'r>(runs: &'r mut HashMap<RunId, Option<Gain>>, connection: &Connection, run: &RunId) -> rusqlite::Result<Option<&'r mut Gain>> {
     // Looked up by reference first: an entry would need a copy of the id for every call.
     if !runs.contains_key(run) {
         let gain = connection
@@ -321,12 +317,7 @@ fn gain_of<'r>(
     Ok(runs.get_mut(run).and_then(Option::as_mut))
 }
 
-fn spend_key(
-    numbers: &mut WordNumbers,
-    words: &mut WordStatements<'_>,
-    run: i64,
-    attempt: &AttemptRecord,
-) -> rusqlite::Result<SpendKey> {
+fn spend_key(numbers: &mut WordNumbers, words: &mut WordStatements<'_>, run: i64, attempt: &AttemptRecord) -> rusqlite::Result<SpendKey> {
     let model = numbers.number(words, attempt.model_served.as_ref().unwrap_or(&attempt.model_asked))?;
     let provider = numbers.maybe(words, attempt.provider.as_ref())?.unwrap_or(0);
     Ok(SpendKey { run, day: attempt.started_ms.div_euclid(MILLIS_PER_DAY), model, provider })

@@ -147,12 +147,7 @@ fn read_call(connection: &Connection, words: &WordTexts, first: i64, row: &Row<'
     })
 }
 
-fn attempts(
-    connection: &Connection,
-    words: &WordTexts,
-    first: i64,
-    count: i64,
-) -> rusqlite::Result<Vec<AttemptRecord>> {
+fn attempts(connection: &Connection, words: &WordTexts, first: i64, count: i64) -> rusqlite::Result<Vec<AttemptRecord>> {
     if count <= 0 {
         return Ok(Vec::new());
     }
@@ -191,11 +186,7 @@ fn attempts(
         .collect()
 }
 
-pub(crate) fn failures_by_kind(
-    connection: &Connection,
-    words: &WordTexts,
-    run: i64,
-) -> rusqlite::Result<Vec<FailureKind>> {
+pub(crate) fn failures_by_kind(connection: &Connection, words: &WordTexts, run: i64) -> rusqlite::Result<Vec<FailureKind>> {
     let (first, last) = span(run);
     let mut statement = connection.prepare_cached(
         "SELECT kind, row, fingerprint,
@@ -212,10 +203,8 @@ pub(crate) fn failures_by_kind(
         let place = match place_of_kind.get(&kind) {
             Some(place) => *place,
             None => {
-                let (input, message): (String, Option<String>) = example
-                    .query_row([row.get::<_, i64>(4)?], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?
-                    .unwrap_or_default();
+                let (input, message): (String, Option<String>) =
+                    example.query_row([row.get::<_, i64>(4)?], |row| Ok((row.get(0)?, row.get(1)?))).optional()?.unwrap_or_default();
                 place_of_kind.insert(kind, kinds.len());
                 kinds.push(FailureKind {
                     kind: words.maybe(connection, kind)?.unwrap_or_else(|| Arc::from("?")),

@@ -29,8 +29,7 @@ pub(crate) fn open_writer(blame: &Blame, size_limit_bytes: Option<u64>) -> Resul
         return Err(LedgerError::IsFolder { path: path.clone() });
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)
-            .map_err(|error| LedgerError::Unreachable { path: path.clone(), detail: error.to_string() })?;
+        fs::create_dir_all(folder).map_err(|error| LedgerError::Unreachable { path: path.clone(), detail: error.to_string() })?;
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(|error| blame.explain(error))?;
     prepare(&mut connection, blame, Use::Write { size_limit_bytes })?;

@@ -155,9 +155,7 @@ impl Blame {
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
                 LedgerError::Unreachable { path, detail }
             }
-            Some(ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport | ErrorCode::OutOfMemory) => {
-                LedgerError::Disk { path, detail }
-            }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport | ErrorCode::OutOfMemory) => LedgerError::Disk { path, detail },
             // A stored value of the wrong type can only come from a damaged file or from a foreign hand in it.
             _ if is_conversion(&error) => LedgerError::Corrupted { path, detail },
             _ => LedgerError::Unexpected { path, detail },

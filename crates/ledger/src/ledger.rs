@@ -70,8 +70,8 @@ impl LedgerOptions {
     /// Opens or makes the ledger in this file, and the folders above it.
     pub fn open(self, path: &Path) -> Result<Ledger, LedgerError> {
         // Absolute, because the file is opened more than once and the working directory may change in between.
-        let path = std::path::absolute(path)
-            .map_err(|error| LedgerError::Unreachable { path: path.to_owned(), detail: error.to_string() })?;
+        let path =
+            std::path::absolute(path).map_err(|error| LedgerError::Unreachable { path: path.to_owned(), detail: error.to_string() })?;
         let blame = Blame::new(&path, self.busy_timeout);
         let writing = Arc::new(Mutex::new(connection::open_writer(&blame, self.size_limit_bytes)?));
         let reader = || Reader::of_file(blame.clone());
@@ -201,10 +201,7 @@ impl Ledger {
         self.acknowledged(|reply| Job::Flush { reply }).await
     }
 
-    async fn acknowledged(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Job,
-    ) -> Result<(), LedgerError> {
+    async fn acknowledged(&self, job: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Job) -> Result<(), LedgerError> {
         let (reply, written) = oneshot::channel();
         self.shared.queue.put(job(reply))?;
         written.await.unwrap_or_else(|_| Err(self.shared.blame.stopped()))
@@ -229,13 +226,7 @@ impl Ledger {
 
     /// Calls of a run in the order in which they were recorded: at most `limit` of those behind the position `after`
     /// (`None`: from the beginning).
-    pub fn calls(
-        &self,
-        run: &RunId,
-        filter: CallFilter,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<CallView>, LedgerError> {
+    pub fn calls(&self, run: &RunId, filter: CallFilter, after: Option<u64>, limit: usize) -> Result<Vec<CallView>, LedgerError> {
         self.of_run(run, |connection, words, number| calls::page(connection, words, number, filter, after, limit))
     }
 
@@ -271,15 +262,11 @@ impl Ledger {
     /// What was spent, summed by run, model, provider or day, the most expensive first (days: the newest first).
     pub fn spend(&self, by: SpendBy, within: SpendWithin<'_>) -> Result<Vec<SpendLine>, LedgerError> {
         match within {
-            SpendWithin::Run(run) => {
-                self.of_run(run, |connection, words, number| spend::lines(connection, words, by, Some(number), None))
-            }
+            SpendWithin::Run(run) => self.of_run(run, |connection, words, number| spend::lines(connection, words, by, Some(number), None)),
             SpendWithin::Since(moment) => {
                 self.shared.lists.read(|connection, words| spend::lines(connection, words, by, None, Some(moment)))
             }
-            SpendWithin::Everything => {
-                self.shared.lists.read(|connection, words| spend::lines(connection, words, by, None, None))
-            }
+            SpendWithin::Everything => self.shared.lists.read(|connection, words| spend::lines(connection, words, by, None, None)),
         }
     }
 

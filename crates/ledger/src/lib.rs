@@ -80,8 +80,6 @@ pub use calls::{CallFilter, CallView, CallViewOutcome, FailureKind};
 pub use error::LedgerError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use ledger::{ANSWER_BYTES, INPUT_CHARACTERS, Ledger, LedgerOptions};
-pub use record::{
-    AttemptRecord, CallOutcome, CallRecord, CostSource, EndState, Millis, RunEnd, RunId, RunStart, StoredAnswer, Usage,
-};
+pub use record::{AttemptRecord, CallOutcome, CallRecord, CostSource, EndState, Millis, RunEnd, RunId, RunStart, StoredAnswer, Usage};
 pub use runs::{RunState, RunSummary, ServedBy};
 pub use spend::{SpendBy, SpendLine, SpendWithin};

@@ -51,8 +51,7 @@ pub(crate) fn migrate(connection: &mut Connection, blame: &Blame) -> Result<(), 
     if check(connection, blame)? == CURRENT {
         return Ok(());
     }
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| blame.explain(error))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| blame.explain(error))?;
     // Another process may have taken the steps while this one waited for the lock.
     let format = check(&transaction, blame)?;
     let missing = usize::try_from(format).ok().and_then(|taken| STEPS.get(taken..));
@@ -82,9 +81,7 @@ mod tests {
         migrate(&mut connection, &blame()).unwrap();
         migrate(&mut connection, &blame()).unwrap();
         assert_eq!(check(&connection, &blame()), Ok(CURRENT));
-        let tables: i64 = connection
-            .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
-            .unwrap();
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 8);
     }
 

@@ -43,10 +43,7 @@ impl Reader {
     }
 
     /// Reads something. SQLite's errors become the ledger's.
-    pub(crate) fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection, &WordTexts) -> rusqlite::Result<T>,
-    ) -> Result<T, LedgerError> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection, &WordTexts) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         let connection = self.connection()?;
         read(&connection, &self.words).map_err(|error| self.blame.explain(error))
     }

@@ -6,11 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::words::WordTexts;
 use crate::{Fingerprint, StoredAnswer, Usage};
 
-pub(crate) fn answer(
-    connection: &Connection,
-    words: &WordTexts,
-    fingerprint: &Fingerprint,
-) -> rusqlite::Result<Option<StoredAnswer>> {
+pub(crate) fn answer(connection: &Connection, words: &WordTexts, fingerprint: &Fingerprint) -> rusqlite::Result<Option<StoredAnswer>> {
     let mut find = connection.prepare_cached(
         "SELECT body, model, provider, cost_pico, prompt_tokens, completion_tokens, cached_tokens, created_ms, repaired
          FROM answer WHERE fingerprint = ?",

@@ -96,27 +96,15 @@ const COLUMNS: &str = "number, id, command, query, settings, engine, model, pid,
     state, rows, note, calls, answered, from_memory, failed, rows_served, attempts, prompt_tokens, completion_tokens,
     cached_tokens, cost_pico";
 
-pub(crate) fn latest(
-    connection: &Connection,
-    words: &WordTexts,
-    limit: usize,
-    lives: &Lives<'_>,
-) -> rusqlite::Result<Vec<RunSummary>> {
+pub(crate) fn latest(connection: &Connection, words: &WordTexts, limit: usize, lives: &Lives<'_>) -> rusqlite::Result<Vec<RunSummary>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?"
-        ))?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?"))?
         .query_and_then([limit], |row| read_summary(connection, words, row, lives))?
         .collect()
 }
 
-pub(crate) fn summary(
-    connection: &Connection,
-    words: &WordTexts,
-    number: i64,
-    lives: &Lives<'_>,
-) -> rusqlite::Result<RunSummary> {
+pub(crate) fn summary(connection: &Connection, words: &WordTexts, number: i64, lives: &Lives<'_>) -> rusqlite::Result<RunSummary> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM run JOIN run_total ON run = number WHERE number = ?"))?
         .query_row([number], |row| read_summary(connection, words, row, lives))
@@ -158,12 +146,7 @@ pub(crate) fn recent_ids(connection: &Connection) -> rusqlite::Result<Vec<String
         .collect()
 }
 
-fn read_summary(
-    connection: &Connection,
-    words: &WordTexts,
-    row: &Row<'_>,
-    lives: &Lives<'_>,
-) -> rusqlite::Result<RunSummary> {
+fn read_summary(connection: &Connection, words: &WordTexts, row: &Row<'_>, lives: &Lives<'_>) -> rusqlite::Result<RunSummary> {
     let count = |column: usize| row.get::<_, i64>(column).map(counted);
     let pid = u32::try_from(row.get::<_, i64>(7)?).unwrap_or(0);
     let birth: Option<String> = row.get(8)?;

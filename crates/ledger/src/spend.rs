@@ -113,8 +113,8 @@ fn name(connection: &Connection, words: &WordTexts, by: SpendBy, key: i64) -> ru
             Ok(words.maybe(connection, Some(key))?.map_or_else(|| "unknown".to_owned(), |word| word.to_string()))
         }
         // A day too far from now for a calendar is named by its number.
-        SpendBy::Day => connection
-            .prepare_cached("SELECT coalesce(date(?1 * 86400, 'unixepoch'), 'day ' || ?1)")?
-            .query_row([key], |row| row.get(0)),
+        SpendBy::Day => {
+            connection.prepare_cached("SELECT coalesce(date(?1 * 86400, 'unixepoch'), 'day ' || ?1)")?.query_row([key], |row| row.get(0))
+        }
     }
 }

@@ -38,11 +38,7 @@ impl WordNumbers {
     }
 
     /// As [`WordNumbers::number`], for what may be missing.
-    pub(crate) fn maybe(
-        &mut self,
-        words: &mut WordStatements<'_>,
-        text: Option<&Arc<str>>,
-    ) -> rusqlite::Result<Option<i64>> {
+    pub(crate) fn maybe(&mut self, words: &mut WordStatements<'_>, text: Option<&Arc<str>>) -> rusqlite::Result<Option<i64>> {
         text.map(|text| self.number(words, text)).transpose()
     }
 
@@ -79,10 +75,8 @@ impl WordTexts {
         if let Some(text) = self.known.lock().get(&number) {
             return Ok(text.clone());
         }
-        let found: Option<String> = connection
-            .prepare_cached("SELECT text FROM word WHERE id = ?")?
-            .query_row([number], |row| row.get(0))
-            .optional()?;
+        let found: Option<String> =
+            connection.prepare_cached("SELECT text FROM word WHERE id = ?")?.query_row([number], |row| row.get(0)).optional()?;
         let Some(found) = found else { return Ok(Arc::from("?")) };
         let text: Arc<str> = Arc::from(found);
         let mut known = self.known.lock();

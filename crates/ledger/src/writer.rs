@@ -96,9 +96,7 @@ fn write_all(connection: &Connection, numbers: &mut WordNumbers, jobs: &[Job]) -
             }
             Job::Finish { run, end, .. } => (run, batch.finish_run(run, end)?),
             Job::Call { call, input_characters, .. } => (&call.run, batch.call(call, *input_characters)?),
-            Job::Shared { run, fingerprint, additional_rows } => {
-                (run, batch.shared(run, fingerprint, *additional_rows)?)
-            }
+            Job::Shared { run, fingerprint, additional_rows } => (run, batch.shared(run, fingerprint, *additional_rows)?),
         };
         done.push(if found { Done::Written } else { Done::NoSuchRun(run.clone()) });
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use corsac_wire::{ErrorBody, Reply};
 use corsac_wire::header::ComeBack;
+use corsac_wire::{ErrorBody, Reply};
 
 /// Something that went wrong with one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,16 +188,23 @@ fn class_of(error: &ErrorBody, status: u16) -> FaultClass {
     let source = error.text("limit_source").unwrap_or_default();
     let code = error.availability.as_ref().and_then(|a| a.get("code")).and_then(|code| code.as_str()).unwrap_or_default();
     match status {
-        _ if has("maximum context length") || has("context_length_exceeded") || error.error_type.as_deref() == Some("context_length_exceeded") => {
+        _ if has("maximum context length")
+            || has("context_length_exceeded")
+            || error.error_type.as_deref() == Some("context_length_exceeded") =>
+        {
             context_length(&said)
         }
         401 => FaultClass::Unauthorized,
-        402 if source == "openrouter_in_flight_budget" && error.text("reason") != Some("weight_exceeds_budget") => FaultClass::InFlightBudget,
+        402 if source == "openrouter_in_flight_budget" && error.text("reason") != Some("weight_exceeds_budget") => {
+            FaultClass::InFlightBudget
+        }
         402 => number_after(&said, "can only afford").map_or(FaultClass::OutOfCredits, |affordable| FaultClass::CannotAfford {
             affordable: u32::try_from(affordable).unwrap_or(u32::MAX),
         }),
         403 if has("key limit exceeded") || source.contains("budget") || source.contains("key_limit") => FaultClass::OutOfCredits,
-        403 if has("moderation") || has("flagged") || has("blocked") || error.metadata.contains_key("flagged_input") => FaultClass::Moderated,
+        403 if has("moderation") || has("flagged") || has("blocked") || error.metadata.contains_key("flagged_input") => {
+            FaultClass::Moderated
+        }
         403 => FaultClass::Forbidden,
         400 | 404 if has("not a valid model") || code == "model_not_found" => FaultClass::UnknownModel,
         400 | 422 if is_about_schema(&said) => FaultClass::SchemaRefused,
@@ -208,7 +215,9 @@ fn class_of(error: &ErrorBody, status: u16) -> FaultClass {
         408 | 504 | 522 | 524 => FaultClass::Timeout,
         413 => FaultClass::ContextLength { limit: None, input: None },
         429 if source == "openrouter_free_tier_daily" || has("per-day") => FaultClass::DailyQuota,
-        429 if source == "upstream_provider_shared_pool" || error.provider().is_some() || code == "capacity_exhausted" => FaultClass::UpstreamRateLimited,
+        429 if source == "upstream_provider_shared_pool" || error.provider().is_some() || code == "capacity_exhausted" => {
+            FaultClass::UpstreamRateLimited
+        }
         429 => FaultClass::RateLimited,
         502 | 503 | 529 => FaultClass::Overloaded,
         400..=499 => FaultClass::BadRequest,
@@ -219,7 +228,18 @@ fn class_of(error: &ErrorBody, status: u16) -> FaultClass {
 /// Providers word it in many ways; each names the schema or the response format and says that it is wrong.
 fn is_about_schema(said: &str) -> bool {
     let about = ["schema", "response_format", "response format", "json_schema", "structured output", "grammar", "additionalproperties"];
-    let wrong = ["invalid", "unsupported", "not support", "must be", "required to be", "too large", "too many", "recursive", "unavailable", "not permitted"];
+    let wrong = [
+        "invalid",
+        "unsupported",
+        "not support",
+        "must be",
+        "required to be",
+        "too large",
+        "too many",
+        "recursive",
+        "unavailable",
+        "not permitted",
+    ];
     about.iter().any(|word| said.contains(word)) && wrong.iter().any(|word| said.contains(word))
 }
 
@@ -258,7 +278,10 @@ mod tests {
         assert_eq!(rate(r#"{"limit_source":"openrouter_free_tier_daily"}"#), FaultClass::DailyQuota);
         let credits = |meta: &str, text: &str| class(402, &format!(r#"{{"error":{{"code":402,"message":"{text}","metadata":{meta}}}}}"#));
         assert_eq!(credits("{}", "Insufficient credits"), FaultClass::OutOfCredits);
-        assert_eq!(credits("{}", "You requested up to 4096 tokens, but can only afford 1,250."), FaultClass::CannotAfford { affordable: 1250 });
+        assert_eq!(
+            credits("{}", "You requested up to 4096 tokens, but can only afford 1,250."),
+            FaultClass::CannotAfford { affordable: 1250 }
+        );
         let held = r#"{"limit_source":"openrouter_in_flight_budget","reason":"in_flight_budget_exhausted"}"#;
         assert_eq!(credits(held, "wait"), FaultClass::InFlightBudget);
     }
@@ -273,7 +296,9 @@ mod tests {
     #[test]
     fn the_schema_was_refused() {
         let raw = r#"{\"error\":{\"message\":\"invalid schema for response format: x: additionalProperties must be false\"}}"#;
-        let body = format!(r#"{{"error":{{"code":400,"message":"Provider returned error","metadata":{{"raw":"{raw}","provider_name":"Groq"}}}}}}"#);
+        let body = format!(
+            r#"{{"error":{{"code":400,"message":"Provider returned error","metadata":{{"raw":"{raw}","provider_name":"Groq"}}}}}}"#
+        );
         let fault = Fault::of(&Reply::decode(400, body.as_bytes()), ComeBack::default()).unwrap();
         assert_eq!((fault.class, fault.provider.as_deref()), (FaultClass::SchemaRefused, Some("Groq")));
         assert_eq!(fault.message, "Groq: invalid schema for response format: x: additionalProperties must be false");

@@ -201,8 +201,8 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BinaryHeap;
     use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
 
     /// A server with a hidden limit of so many requests in each fixed minute, which refuses after 20 ms and answers
     /// after 300; returns (answered, refused).
@@ -273,7 +273,10 @@ mod tests {
             let (answered, refused) = run(limit, told, 10);
             let share = f64::from(answered) / f64::from(limit * 10);
             assert!(share > 0.8, "{limit} a minute, told {told}: {answered} answered, {refused} refused");
-            assert!(f64::from(refused) < 0.2 * f64::from(answered + refused), "{limit} a minute, told {told}: {answered} answered, {refused} refused");
+            assert!(
+                f64::from(refused) < 0.2 * f64::from(answered + refused),
+                "{limit} a minute, told {told}: {answered} answered, {refused} refused"
+            );
         }
     }
 

@@ -197,7 +197,16 @@ mod tests {
     fn a_refused_schema_goes_down_the_ladder() {
         assert_eq!(
             follow(FaultClass::SchemaRefused, Some("Groq"), 2, Strategy::ResponseFormat),
-            ["without Groq", "ask by forced_tool", "ask by prompted", "next model", "without Groq", "ask by forced_tool", "ask by prompted", "give up"]
+            [
+                "without Groq",
+                "ask by forced_tool",
+                "ask by prompted",
+                "next model",
+                "without Groq",
+                "ask by forced_tool",
+                "ask by prompted",
+                "give up"
+            ]
         );
     }
 
@@ -214,8 +223,14 @@ mod tests {
         assert_eq!(
             follow(FaultClass::Overloaded, None, 2, Strategy::Text),
             [
-                "retry after 250 ms", "retry after 500 ms", "retry after 1000 ms", "next model", "retry after 250 ms", "retry after 500 ms",
-                "retry after 1000 ms", "give up"
+                "retry after 250 ms",
+                "retry after 500 ms",
+                "retry after 1000 ms",
+                "next model",
+                "retry after 250 ms",
+                "retry after 500 ms",
+                "retry after 1000 ms",
+                "give up"
             ]
         );
         assert_eq!(follow(FaultClass::Timeout, None, 2, Strategy::Text), ["retry after 0 ms", "next model", "retry after 0 ms", "give up"]);
@@ -268,9 +283,31 @@ mod tests {
     fn all_classes() -> Vec<FaultClass> {
         use FaultClass::*;
         vec![
-            Unauthorized, OutOfCredits, CannotAfford { affordable: 50 }, InFlightBudget, Moderated, Forbidden, UnknownModel,
-            NoEndpointsForParameters, NoEndpoints, SchemaRefused, ContextLength { limit: Some(100), input: Some(10) }, BadRequest, RateLimited,
-            UpstreamRateLimited, DailyQuota, Overloaded, ServerError, Timeout, Unreachable, Cut, Garbled, NotTheService, Empty, Truncated, Invalid,
+            Unauthorized,
+            OutOfCredits,
+            CannotAfford { affordable: 50 },
+            InFlightBudget,
+            Moderated,
+            Forbidden,
+            UnknownModel,
+            NoEndpointsForParameters,
+            NoEndpoints,
+            SchemaRefused,
+            ContextLength { limit: Some(100), input: Some(10) },
+            BadRequest,
+            RateLimited,
+            UpstreamRateLimited,
+            DailyQuota,
+            Overloaded,
+            ServerError,
+            Timeout,
+            Unreachable,
+            Cut,
+            Garbled,
+            NotTheService,
+            Empty,
+            Truncated,
+            Invalid,
             Declined,
         ]
     }

@@ -61,7 +61,10 @@ impl Program {
 
     /// Takes the facts a schema asks for out of a text.
     pub fn extract(schema: Schema) -> Program {
-        let system = format!("Extract these fields from the text the user sends:\n{}\nUse null for what the text does not say. Answer as JSON.", schema.outline());
+        let system = format!(
+            "Extract these fields from the text the user sends:\n{}\nUse null for what the text does not say. Answer as JSON.",
+            schema.outline()
+        );
         Program::over_text("semantic_extract", system, schema)
     }
 

@@ -16,7 +16,9 @@ pub enum ProgramError {
         excerpt: String,
     },
     /// The template names no column.
-    #[error("the template {template:?} names no column, so every row would get the same question: write {{{{ column }}}} where the column's value belongs")]
+    #[error(
+        "the template {template:?} names no column, so every row would get the same question: write {{{{ column }}}} where the column's value belongs"
+    )]
     NoVariable {
         /// The template as written.
         template: String,

@@ -19,15 +19,10 @@ fn of_schema(schema: &Value) -> Value {
     let mut written = Map::new();
     for keyword in keywords {
         let value = match &map[keyword] {
-            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => Value::Object(
-                schemas
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), of_schema(schema)))
-                    .collect(),
-            ),
-            Value::Array(schemas) if SCHEMA_LIST.contains(&keyword.as_str()) => {
-                Value::Array(schemas.iter().map(of_schema).collect())
+            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => {
+                Value::Object(schemas.iter().map(|(name, schema)| (name.clone(), of_schema(schema))).collect())
             }
+            Value::Array(schemas) if SCHEMA_LIST.contains(&keyword.as_str()) => Value::Array(schemas.iter().map(of_schema).collect()),
             value if ONE_SCHEMA.contains(&keyword.as_str()) => of_schema(value),
             value => value.clone(),
         };

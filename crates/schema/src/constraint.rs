@@ -30,19 +30,12 @@ fn demand(keyword: &str, value: &Value) -> Option<String> {
         "pattern" => format!("matches the regular expression {}", value.as_str()?),
         "format" => match value.as_str()? {
             "date" => "a date such as 2024-01-31".to_owned(),
-            "date-time" => {
-                "a date and time with its offset, such as 2024-01-31T09:30:00Z".to_owned()
-            }
+            "date-time" => "a date and time with its offset, such as 2024-01-31T09:30:00Z".to_owned(),
             other => format!("in the format {other}"),
         },
         "default" if !value.is_null() => format!("{value} when nothing else is known"),
         "examples" => {
-            let shown: Vec<String> = value
-                .as_array()?
-                .iter()
-                .take(3)
-                .map(Value::to_string)
-                .collect();
+            let shown: Vec<String> = value.as_array()?.iter().take(3).map(Value::to_string).collect();
             format!("for example {}", shown.join(", "))
         }
         _ => return None,
@@ -52,10 +45,7 @@ fn demand(keyword: &str, value: &Value) -> Option<String> {
 /// The schema's description followed by its demands in brackets.
 pub(crate) fn described(schema: &Map<String, Value>) -> Option<String> {
     let words = in_words(schema);
-    match (
-        schema.get("description").and_then(Value::as_str),
-        words.is_empty(),
-    ) {
+    match (schema.get("description").and_then(Value::as_str), words.is_empty()) {
         (Some(text), true) => Some(text.to_owned()),
         (Some(text), false) => Some(format!("{text} ({words})")),
         (None, false) => Some(words),

@@ -28,26 +28,13 @@ const STRICT_ENUM_VALUES: usize = 1000;
 
 /// The strict form of a resolved schema, and every reason why it does not mean the same as the original.
 pub(crate) fn strict(resolved: &Value, root_is_object: bool) -> (Value, Vec<String>) {
-    let mut writer = Strict {
-        reasons: Vec::new(),
-        depth: 0,
-        properties: 0,
-        enum_values: 0,
-        too_deep: false,
-    };
+    let mut writer = Strict { reasons: Vec::new(), depth: 0, properties: 0, enum_values: 0, too_deep: false };
     let mut root = writer.schema(resolved, "");
-    let definitions = resolved
-        .get("$defs")
-        .and_then(Value::as_object)
-        .map(|definitions| {
-            let written = definitions.iter().map(|(name, schema)| {
-                (
-                    name.clone(),
-                    writer.schema(schema, &format!("/$defs/{}", pointer_step(name))),
-                )
-            });
-            Value::Object(written.collect())
-        });
+    let definitions = resolved.get("$defs").and_then(Value::as_object).map(|definitions| {
+        let written =
+            definitions.iter().map(|(name, schema)| (name.clone(), writer.schema(schema, &format!("/$defs/{}", pointer_step(name)))));
+        Value::Object(written.collect())
+    });
     if root_is_object {
         // A root that may be null still has to say "object" alone.
         root["type"] = json!("object");
@@ -77,10 +64,7 @@ struct Strict {
 impl Strict {
     fn schema(&mut self, schema: &Value, pointer: &str) -> Value {
         let Some(map) = schema.as_object() else {
-            self.refuse(
-                pointer,
-                "anything at all is allowed here, and the strict form needs a type",
-            );
+            self.refuse(pointer, "anything at all is allowed here, and the strict form needs a type");
             return json!({});
         };
         if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
@@ -91,33 +75,19 @@ impl Strict {
         }
         for keyword in map.keys() {
             if INEXPRESSIBLE.contains(&keyword.as_str()) {
-                self.refuse(
-                    pointer,
-                    &format!("the keyword `{keyword}` has no strict form"),
-                );
+                self.refuse(pointer, &format!("the keyword `{keyword}` has no strict form"));
             }
         }
         let mut written = Map::new();
         if let Some(text) = described(map) {
             written.insert("description".to_owned(), Value::String(text));
         }
-        if let Some((keyword, branches)) = ["anyOf", "oneOf"]
-            .iter()
-            .find_map(|keyword| Some((keyword, map.get(*keyword)?.as_array()?)))
-        {
+        if let Some((keyword, branches)) = ["anyOf", "oneOf"].iter().find_map(|keyword| Some((keyword, map.get(*keyword)?.as_array()?))) {
             let branches = branches.iter().enumerate();
-            let branches = branches
-                .map(|(i, branch)| self.schema(branch, &format!("{pointer}/{keyword}/{i}")))
-                .collect();
+            let branches = branches.map(|(i, branch)| self.schema(branch, &format!("{pointer}/{keyword}/{i}"))).collect();
             written.insert("anyOf".to_owned(), Value::Array(branches));
-            if ["properties", "items", "enum", "const"]
-                .iter()
-                .any(|keyword| map.contains_key(*keyword))
-            {
-                self.refuse(
-                    pointer,
-                    &format!("`{keyword}` beside other keywords has no strict form"),
-                );
+            if ["properties", "items", "enum", "const"].iter().any(|keyword| map.contains_key(*keyword)) {
+                self.refuse(pointer, &format!("`{keyword}` beside other keywords has no strict form"));
             }
             return Value::Object(written);
         }
@@ -140,17 +110,9 @@ impl Strict {
             from_values.or_else(from_keywords)
         };
         let Some(name) = declared.or_else(inferred) else {
-            return self.refuse(
-                pointer,
-                "anything at all is allowed here, and the strict form needs a type",
-            );
+            return self.refuse(pointer, "anything at all is allowed here, and the strict form needs a type");
         };
-        let is = |wanted: &str| {
-            name == wanted
-                || name
-                    .as_array()
-                    .is_some_and(|names| names.iter().any(|n| n == wanted))
-        };
+        let is = |wanted: &str| name == wanted || name.as_array().is_some_and(|names| names.iter().any(|n| n == wanted));
         written.insert("type".to_owned(), name.clone());
         if let Some(values) = values {
             self.enum_values += values.len();
@@ -169,56 +131,32 @@ impl Strict {
         }
     }
 
-    fn object(
-        &mut self,
-        map: &Map<String, Value>,
-        pointer: &str,
-        written: &mut Map<String, Value>,
-    ) {
-        let Some(properties) = map
-            .get("properties")
-            .and_then(Value::as_object)
-            .filter(|map| !map.is_empty())
-        else {
+    fn object(&mut self, map: &Map<String, Value>, pointer: &str, written: &mut Map<String, Value>) {
+        let Some(properties) = map.get("properties").and_then(Value::as_object).filter(|map| !map.is_empty()) else {
             if map.get("additionalProperties") == Some(&Value::Bool(false)) {
                 written.insert("properties".to_owned(), json!({}));
                 written.insert("required".to_owned(), json!([]));
                 written.insert("additionalProperties".to_owned(), Value::Bool(false));
             } else {
                 // Closing an object that names no properties would forbid every key.
-                self.refuse(
-                    pointer,
-                    "an object with free keys has no strict form; name its properties",
-                );
+                self.refuse(pointer, "an object with free keys has no strict form; name its properties");
             }
             return;
         };
-        if map
-            .get("additionalProperties")
-            .is_some_and(Value::is_object)
-        {
-            self.refuse(
-                pointer,
-                "an object with free keys beside its properties has no strict form",
-            );
+        if map.get("additionalProperties").is_some_and(Value::is_object) {
+            self.refuse(pointer, "an object with free keys beside its properties has no strict form");
         }
         let required = map.get("required").and_then(Value::as_array);
         let mut closed = Map::new();
         for (name, schema) in properties {
             self.properties += 1;
-            let mut property = self.nested(
-                schema,
-                &format!("{pointer}/properties/{}", pointer_step(name)),
-            );
+            let mut property = self.nested(schema, &format!("{pointer}/properties/{}", pointer_step(name)));
             if !required.is_some_and(|names| names.iter().any(|known| known == name)) {
                 property = or_null(property);
             }
             closed.insert(name.clone(), property);
         }
-        let names = closed
-            .keys()
-            .map(|name| Value::String(name.clone()))
-            .collect();
+        let names = closed.keys().map(|name| Value::String(name.clone())).collect();
         written.insert("properties".to_owned(), Value::Object(closed));
         written.insert("required".to_owned(), Value::Array(names));
         written.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -233,28 +171,19 @@ impl Strict {
     }
 
     fn refuse(&mut self, pointer: &str, why: &str) {
-        let place = if pointer.is_empty() {
-            "the root"
-        } else {
-            pointer
-        };
+        let place = if pointer.is_empty() { "the root" } else { pointer };
         self.reasons.push(format!("at {place}: {why}"));
     }
 
     fn check_limits(&mut self) {
         if self.too_deep {
-            self.reasons.push(format!(
-                "it nests deeper than the {STRICT_DEPTH} levels strict endpoints take"
-            ));
+            self.reasons.push(format!("it nests deeper than the {STRICT_DEPTH} levels strict endpoints take"));
         }
-        for (count, limit, what) in [
-            (self.properties, STRICT_PROPERTIES, "properties"),
-            (self.enum_values, STRICT_ENUM_VALUES, "enum values"),
-        ] {
+        for (count, limit, what) in
+            [(self.properties, STRICT_PROPERTIES, "properties"), (self.enum_values, STRICT_ENUM_VALUES, "enum values")]
+        {
             if count > limit {
-                self.reasons.push(format!(
-                    "it has {count} {what}, strict endpoints take {limit}"
-                ));
+                self.reasons.push(format!("it has {count} {what}, strict endpoints take {limit}"));
             }
         }
     }
@@ -324,19 +253,13 @@ fn type_of_values(values: &[Value]) -> Value {
             names.push(name);
         }
     }
-    if names.len() == 1 {
-        names.remove(0)
-    } else {
-        Value::Array(names)
-    }
+    if names.len() == 1 { names.remove(0) } else { Value::Array(names) }
 }
 
 /// The schema as a draft 7 document with an object at its root.
 pub(crate) fn draft7_tool(resolved: &Value, root_is_object: bool) -> Value {
     let mut root = draft7(resolved);
-    let definitions = root
-        .as_object_mut()
-        .and_then(|map| map.shift_remove("definitions"));
+    let definitions = root.as_object_mut().and_then(|map| map.shift_remove("definitions"));
     if root_is_object {
         root["type"] = json!("object");
     } else {
@@ -356,13 +279,7 @@ fn draft7(schema: &Value) -> Value {
     let mut written = Map::new();
     for (keyword, value) in map {
         let name = match keyword.as_str() {
-            "$schema"
-            | "$id"
-            | "$comment"
-            | "unevaluatedItems"
-            | "unevaluatedProperties"
-            | "minContains"
-            | "maxContains" => continue,
+            "$schema" | "$id" | "$comment" | "unevaluatedItems" | "unevaluatedProperties" | "minContains" | "maxContains" => continue,
             "$defs" => "definitions",
             "prefixItems" => "items",
             "items" if tuple => "additionalItems",
@@ -370,20 +287,13 @@ fn draft7(schema: &Value) -> Value {
             same => same,
         };
         let value = match value {
-            Value::String(reference) if keyword == "$ref" => {
-                Value::String(reference.replacen("#/$defs/", "#/definitions/", 1))
-            }
-            Value::Array(schemas)
-                if SCHEMA_LIST.contains(&keyword.as_str()) || keyword == "items" =>
-            {
+            Value::String(reference) if keyword == "$ref" => Value::String(reference.replacen("#/$defs/", "#/definitions/", 1)),
+            Value::Array(schemas) if SCHEMA_LIST.contains(&keyword.as_str()) || keyword == "items" => {
                 Value::Array(schemas.iter().map(draft7).collect())
             }
-            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => Value::Object(
-                schemas
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), draft7(schema)))
-                    .collect(),
-            ),
+            Value::Object(schemas) if SCHEMA_MAP.contains(&keyword.as_str()) => {
+                Value::Object(schemas.iter().map(|(name, schema)| (name.clone(), draft7(schema))).collect())
+            }
             Value::Object(_) if ONE_SCHEMA.contains(&keyword.as_str()) => draft7(value),
             other => other.clone(),
         };

@@ -9,9 +9,7 @@ pub(crate) const SCHEMA_DEPTH_LIMIT: usize = 64;
 /// Most schemas (subschemas counted, references followed) one document may hold.
 pub(crate) const SCHEMA_NODE_LIMIT: usize = 20_000;
 
-const TYPE_NAMES: [&str; 7] = [
-    "string", "integer", "number", "boolean", "object", "array", "null",
-];
+const TYPE_NAMES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
 /// What people write from habit for a type's name.
 const TYPE_HABITS: [(&str, &str); 14] = [
     ("str", "string"),
@@ -47,41 +45,11 @@ pub(crate) const ONE_SCHEMA: [&str; 11] = [
 /// Keywords whose value is a list of schemas.
 pub(crate) const SCHEMA_LIST: [&str; 4] = ["anyOf", "oneOf", "allOf", "prefixItems"];
 /// Keywords whose value maps names to schemas (under `dependencies` also to lists of names).
-pub(crate) const SCHEMA_MAP: [&str; 6] = [
-    "properties",
-    "patternProperties",
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "dependencies",
-];
-const NUMBERS: [&str; 5] = [
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-];
-const COUNTS: [&str; 8] = [
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minProperties",
-    "maxProperties",
-    "minContains",
-    "maxContains",
-];
-const TEXTS: [&str; 8] = [
-    "pattern",
-    "format",
-    "description",
-    "title",
-    "$ref",
-    "$schema",
-    "$id",
-    "$comment",
-];
+pub(crate) const SCHEMA_MAP: [&str; 6] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
+const NUMBERS: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+const COUNTS: [&str; 8] =
+    ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains"];
+const TEXTS: [&str; 8] = ["pattern", "format", "description", "title", "$ref", "$schema", "$id", "$comment"];
 
 /// Walks the whole document once.
 pub(crate) fn check(document: &Value) -> Result<(), SchemaError> {
@@ -90,25 +58,14 @@ pub(crate) fn check(document: &Value) -> Result<(), SchemaError> {
             "a schema is a JSON object, this is {}; write for example {{\"type\": \"object\", \"properties\": {{…}}}}",
             excerpt_of_value(document)
         );
-        return Err(SchemaError::NotASchema {
-            pointer: String::new(),
-            message,
-        });
+        return Err(SchemaError::NotASchema { pointer: String::new(), message });
     };
     if !root.is_empty() && !root.keys().any(|key| is_keyword(key)) {
         let message = "there is no JSON Schema keyword here; describe the answer as {\"type\": \"object\", \"properties\": {…}} \
                        or use the short form, such as `product string, stars int`";
-        return Err(SchemaError::NotASchema {
-            pointer: String::new(),
-            message: message.to_owned(),
-        });
+        return Err(SchemaError::NotASchema { pointer: String::new(), message: message.to_owned() });
     }
-    Walk {
-        pointer: String::new(),
-        depth: 0,
-        nodes: 0,
-    }
-    .schema(document)
+    Walk { pointer: String::new(), depth: 0, nodes: 0 }.schema(document)
 }
 
 fn is_keyword(key: &str) -> bool {
@@ -131,24 +88,16 @@ impl Walk {
     fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
         self.nodes += 1;
         if self.depth >= SCHEMA_DEPTH_LIMIT {
-            return Err(SchemaError::TooLarge(format!(
-                "more than {SCHEMA_DEPTH_LIMIT} levels, {}; flatten it",
-                self.pointer
-            )));
+            return Err(SchemaError::TooLarge(format!("more than {SCHEMA_DEPTH_LIMIT} levels, {}; flatten it", self.pointer)));
         }
         if self.nodes > SCHEMA_NODE_LIMIT {
-            return Err(SchemaError::TooLarge(format!(
-                "more than {SCHEMA_NODE_LIMIT} subschemas; split the question"
-            )));
+            return Err(SchemaError::TooLarge(format!("more than {SCHEMA_NODE_LIMIT} subschemas; split the question")));
         }
         let map = match schema {
             Value::Bool(_) => return Ok(()),
             Value::Object(map) => map,
             other => {
-                return self.wrong(format!(
-                    "expected a schema (an object), found {}",
-                    excerpt_of_value(other)
-                ));
+                return self.wrong(format!("expected a schema (an object), found {}", excerpt_of_value(other)));
             }
         };
         for (key, value) in map {
@@ -163,12 +112,7 @@ impl Walk {
         Ok(())
     }
 
-    fn keyword(
-        &mut self,
-        key: &str,
-        value: &Value,
-        owner: &Map<String, Value>,
-    ) -> Result<(), SchemaError> {
+    fn keyword(&mut self, key: &str, value: &Value, owner: &Map<String, Value>) -> Result<(), SchemaError> {
         if ONE_SCHEMA.contains(&key) {
             return match value {
                 Value::Array(schemas) if key == "items" => self.each(schemas),
@@ -189,31 +133,18 @@ impl Walk {
         }
         match key {
             "type" => self.type_keyword(value),
-            "$dynamicRef" | "$recursiveRef" => self.wrong(format!(
-                "`{key}` is not supported; refer with `$ref` to \"#/$defs/NAME\""
-            )),
+            "$dynamicRef" | "$recursiveRef" => self.wrong(format!("`{key}` is not supported; refer with `$ref` to \"#/$defs/NAME\"")),
             // It would change what the references below it mean.
-            "$id" if self.depth > 1 => {
-                self.wrong("`$id` is only supported at the root; leave it out here".to_owned())
+            "$id" if self.depth > 1 => self.wrong("`$id` is only supported at the root; leave it out here".to_owned()),
+            "$schema" if value.as_str().is_some_and(is_before_draft_6) => {
+                self.wrong("drafts before 6 are not supported; write the schema in draft 7 or 2020-12".to_owned())
             }
-            "$schema" if value.as_str().is_some_and(is_before_draft_6) => self.wrong(
-                "drafts before 6 are not supported; write the schema in draft 7 or 2020-12"
-                    .to_owned(),
-            ),
-            "enum" if value.as_array().is_none_or(Vec::is_empty) => {
-                self.wanted(key, "a list of values, at least one", value)
-            }
+            "enum" if value.as_array().is_none_or(Vec::is_empty) => self.wanted(key, "a list of values, at least one", value),
             "required" => self.required(value, owner),
             "uniqueItems" if !value.is_boolean() => self.wanted(key, "true or false", value),
-            "multipleOf" if value.as_f64().is_none_or(|number| number <= 0.0) => {
-                self.wanted(key, "a number above zero", value)
-            }
-            _ if NUMBERS.contains(&key) && !value.is_number() => {
-                self.wanted(key, "a number", value)
-            }
-            _ if COUNTS.contains(&key)
-                && value.as_f64().is_none_or(|n| n < 0.0 || n.fract() != 0.0) =>
-            {
+            "multipleOf" if value.as_f64().is_none_or(|number| number <= 0.0) => self.wanted(key, "a number above zero", value),
+            _ if NUMBERS.contains(&key) && !value.is_number() => self.wanted(key, "a number", value),
+            _ if COUNTS.contains(&key) && value.as_f64().is_none_or(|n| n < 0.0 || n.fract() != 0.0) => {
                 self.wanted(key, "a whole number from 0", value)
             }
             _ if TEXTS.contains(&key) && !value.is_string() => self.wanted(key, "a text", value),
@@ -231,11 +162,7 @@ impl Walk {
         Ok(())
     }
 
-    fn each_named(
-        &mut self,
-        schemas: &Map<String, Value>,
-        lists_too: bool,
-    ) -> Result<(), SchemaError> {
+    fn each_named(&mut self, schemas: &Map<String, Value>, lists_too: bool) -> Result<(), SchemaError> {
         for (name, schema) in schemas {
             if lists_too && schema.is_array() {
                 continue;
@@ -278,59 +205,38 @@ impl Walk {
             };
             if !properties.contains_key(name) && !takes_other_properties(owner) {
                 let nearest = nearest(name, properties.keys().map(String::as_str));
-                let hint =
-                    nearest.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-                return self.wrong(format!(
-                    "\"{name}\" is required but is not among the properties{hint}"
-                ));
+                let hint = nearest.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+                return self.wrong(format!("\"{name}\" is required but is not among the properties{hint}"));
             }
         }
         Ok(())
     }
 
     fn wanted<T>(&self, key: &str, what: &str, found: &Value) -> Result<T, SchemaError> {
-        self.wrong(format!(
-            "\"{key}\" must be {what}, found {}",
-            excerpt_of_value(found)
-        ))
+        self.wrong(format!("\"{key}\" must be {what}, found {}", excerpt_of_value(found)))
     }
 
     fn wrong<T>(&self, message: String) -> Result<T, SchemaError> {
-        Err(SchemaError::NotASchema {
-            pointer: self.pointer.clone(),
-            message,
-        })
+        Err(SchemaError::NotASchema { pointer: self.pointer.clone(), message })
     }
 }
 
 /// Whether a required name may be described somewhere other than under `properties`.
 fn takes_other_properties(owner: &Map<String, Value>) -> bool {
-    ["allOf", "anyOf", "oneOf", "$ref", "if", "patternProperties"]
-        .iter()
-        .any(|key| owner.contains_key(*key))
-        || owner
-            .get("additionalProperties")
-            .is_some_and(|value| *value != Value::Bool(false))
+    ["allOf", "anyOf", "oneOf", "$ref", "if", "patternProperties"].iter().any(|key| owner.contains_key(*key))
+        || owner.get("additionalProperties").is_some_and(|value| *value != Value::Bool(false))
 }
 
 fn is_before_draft_6(uri: &str) -> bool {
-    ["draft-03", "draft-04"]
-        .iter()
-        .any(|draft| uri.contains(draft))
+    ["draft-03", "draft-04"].iter().any(|draft| uri.contains(draft))
 }
 
 fn unknown_type(name: &str) -> String {
     let lower = name.to_lowercase();
-    let habit = TYPE_HABITS
-        .iter()
-        .find(|(habit, _)| *habit == lower)
-        .map(|(_, right)| *right);
+    let habit = TYPE_HABITS.iter().find(|(habit, _)| *habit == lower).map(|(_, right)| *right);
     match habit.or_else(|| nearest(&lower, TYPE_NAMES.into_iter())) {
         Some(right) => format!("\"{name}\" is not a type; did you mean \"{right}\"?"),
-        None => format!(
-            "\"{name}\" is not a type; types are {}",
-            TYPE_NAMES.join(", ")
-        ),
+        None => format!("\"{name}\" is not a type; types are {}", TYPE_NAMES.join(", ")),
     }
 }
 

@@ -62,24 +62,14 @@ pub struct TextFault {
 
 impl TextFault {
     /// Describes bytes `start..end` of `text`.
-    pub(crate) fn at(
-        subject: &'static str,
-        text: &str,
-        start: usize,
-        end: usize,
-        message: String,
-        expected: &str,
-    ) -> Box<TextFault> {
+    pub(crate) fn at(subject: &'static str, text: &str, start: usize, end: usize, message: String, expected: &str) -> Box<TextFault> {
         let start = floor_boundary(text, start);
         let end = floor_boundary(text, end.max(start));
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let line = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
-        let carets = text[start..end.min(line_end).max(start)]
-            .chars()
-            .count()
-            .max(1);
+        let carets = text[start..end.min(line_end).max(start)].chars().count().max(1);
         TextFault {
             subject,
             line,
@@ -94,11 +84,7 @@ impl TextFault {
 
 impl fmt::Display for TextFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}, line {}, column {}: {}\n{}",
-            self.subject, self.line, self.column, self.message, self.caret
-        )?;
+        write!(f, "{}, line {}, column {}: {}\n{}", self.subject, self.line, self.column, self.message, self.caret)?;
         if !self.expected.is_empty() {
             write!(f, "\n{}", self.expected)?;
         }
@@ -110,27 +96,12 @@ impl fmt::Display for TextFault {
 fn caret_lines(line: &str, before: usize, carets: usize) -> String {
     const WINDOW_CHARS: usize = 72;
     let skip = before.saturating_sub(WINDOW_CHARS / 2);
-    let shown: String = line
-        .chars()
-        .skip(skip)
-        .take(WINDOW_CHARS)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let shown: String = line.chars().skip(skip).take(WINDOW_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let head = if skip > 0 { "…" } else { "" };
-    let tail = if line.chars().count() > skip + WINDOW_CHARS {
-        "…"
-    } else {
-        ""
-    };
+    let tail = if line.chars().count() > skip + WINDOW_CHARS { "…" } else { "" };
     let indent = before - skip + head.chars().count();
-    let carets = carets
-        .min(WINDOW_CHARS.saturating_sub(before - skip))
-        .max(1);
-    format!(
-        "  {head}{shown}{tail}\n  {}{}",
-        " ".repeat(indent),
-        "^".repeat(carets)
-    )
+    let carets = carets.min(WINDOW_CHARS.saturating_sub(before - skip)).max(1);
+    format!("  {head}{shown}{tail}\n  {}{}", " ".repeat(indent), "^".repeat(carets))
 }
 
 /// An answer that could not be taken. Its text is fit to be shown to the model in a second ask.
@@ -170,22 +141,13 @@ impl ReadError {
 
     pub(crate) fn violation_because(path: String, expected: String, got: String) -> ReadError {
         let message = format!("{}: expected {expected}, got {got}", place_name(&path));
-        ReadError::Violation {
-            path,
-            expected,
-            got,
-            message,
-        }
+        ReadError::Violation { path, expected, got, message }
     }
 
     pub(crate) fn not_json(text: &str, at: usize, why: impl Into<String>) -> ReadError {
         let at = floor_boundary(text, at);
         let start = floor_boundary(text, at.saturating_sub(20));
-        ReadError::NotJson {
-            why: why.into(),
-            at,
-            excerpt: excerpt(&text[start..]),
-        }
+        ReadError::NotJson { why: why.into(), at, excerpt: excerpt(&text[start..]) }
     }
 }
 
@@ -194,10 +156,7 @@ const EXCERPT_CHARS: usize = 60;
 /// The start of a word that is to stand inside a message.
 pub(crate) fn clipped(text: &str) -> String {
     const WORD_CHARS: usize = 30;
-    text.chars()
-        .take(WORD_CHARS)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().take(WORD_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The start of a text in quotes, control characters escaped.
@@ -234,11 +193,7 @@ pub(crate) fn excerpt_of_value(value: &Value) -> String {
 }
 
 fn place_name(pointer: &str) -> String {
-    if pointer.is_empty() {
-        "at the root".to_owned()
-    } else {
-        format!("at {pointer}")
-    }
+    if pointer.is_empty() { "at the root".to_owned() } else { format!("at {pointer}") }
 }
 
 /// The largest character boundary not beyond `at`.
@@ -252,11 +207,7 @@ pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
 
 /// One step of a JSON Pointer, escaped as RFC 6901 asks.
 pub(crate) fn pointer_step(name: &str) -> String {
-    if name.contains(['~', '/']) {
-        name.replace('~', "~0").replace('/', "~1")
-    } else {
-        name.to_owned()
-    }
+    if name.contains(['~', '/']) { name.replace('~', "~0").replace('/', "~1") } else { name.to_owned() }
 }
 
 #[cfg(test)]

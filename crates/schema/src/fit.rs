@@ -15,16 +15,12 @@ pub(crate) fn conforms(shape: &Shape, value: &Value) -> bool {
     }
     match (&shape.kind, value) {
         (Kind::Any, _) => true,
-        (Kind::String, Value::String(_))
-        | (Kind::Number, Value::Number(_))
-        | (Kind::Boolean, Value::Bool(_)) => true,
+        (Kind::String, Value::String(_)) | (Kind::Number, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => true,
         (Kind::Integer, Value::Number(number)) => number.is_i64(),
         (Kind::Date, Value::String(text)) => is_date(text),
         (Kind::DateTime, Value::String(text)) => is_date_time(text),
         (Kind::Enum(labels), Value::String(text)) => labels.iter().any(|label| label == text),
-        (Kind::List(item), Value::Array(values)) => {
-            values.iter().all(|value| conforms(item, value))
-        }
+        (Kind::List(item), Value::Array(values)) => values.iter().all(|value| conforms(item, value)),
         (Kind::Object(object), Value::Object(map)) => object_conforms(object, map),
         _ => false,
     }
@@ -71,21 +67,12 @@ pub(crate) struct Record {
 
 impl Record {
     fn note(&mut self, kind: RepairKind, place: Place<'_>) {
-        self.repairs.push(Repair {
-            kind,
-            at: self.at,
-            path: place.pointer(),
-        });
+        self.repairs.push(Repair { kind, at: self.at, path: place.pointer() });
     }
 }
 
 /// Makes the value fit, or says what is in the way.
-pub(crate) fn make_fit(
-    shape: &Shape,
-    value: &mut Value,
-    place: Place<'_>,
-    record: &mut Record,
-) -> Result<(), ReadError> {
+pub(crate) fn make_fit(shape: &Shape, value: &mut Value, place: Place<'_>, record: &mut Record) -> Result<(), ReadError> {
     if value.is_null() && shape.nullable {
         return Ok(());
     }
@@ -117,64 +104,37 @@ pub(crate) fn make_fit(
     Err(violation(shape, value, place))
 }
 
-fn make_object_fit(
-    object: &Object,
-    map: &mut Map<String, Value>,
-    place: Place<'_>,
-    record: &mut Record,
-) -> Result<(), ReadError> {
+fn make_object_fit(object: &Object, map: &mut Map<String, Value>, place: Place<'_>, record: &mut Record) -> Result<(), ReadError> {
     for member in &object.members {
         match map.get_mut(&member.name) {
             // A strict dialect asks for null where the schema lets a property be absent.
             Some(Value::Null) if !member.required && !member.shape.nullable => {
                 map.shift_remove(&member.name);
             }
-            Some(value) => make_fit(
-                &member.shape,
-                value,
-                Place::Name(&place, &member.name),
-                record,
-            )?,
+            Some(value) => make_fit(&member.shape, value, Place::Name(&place, &member.name), record)?,
             None if member.required => return Err(missing(member, place)),
             None => {}
         }
     }
     if object.closed
-        && let Some(name) = map
-            .keys()
-            .find(|name| !object.members.iter().any(|member| member.name == **name))
+        && let Some(name) = map.keys().find(|name| !object.members.iter().any(|member| member.name == **name))
     {
-        let shape = Shape {
-            kind: Kind::Object(object.clone()),
-            nullable: false,
-        };
+        let shape = Shape { kind: Kind::Object(object.clone()), nullable: false };
         let expected = format!("{} and nothing else", shape.expectation());
-        return Err(ReadError::violation_because(
-            place.pointer(),
-            expected,
-            format!("the property \"{name}\" as well"),
-        ));
+        return Err(ReadError::violation_because(place.pointer(), expected, format!("the property \"{name}\" as well")));
     }
     Ok(())
 }
 
 fn missing(member: &Member, place: Place<'_>) -> ReadError {
-    let expected = format!(
-        "the property \"{}\" ({})",
-        member.name,
-        member.shape.expectation()
-    );
+    let expected = format!("the property \"{}\" ({})", member.name, member.shape.expectation());
     ReadError::violation_because(place.pointer(), expected, "an object without it".to_owned())
 }
 
 fn violation(shape: &Shape, value: &Value, place: Place<'_>) -> ReadError {
     let beyond = matches!((&shape.kind, value), (Kind::Integer, Value::Number(number))
         if number.as_f64().is_some_and(|number| number.fract() == 0.0));
-    let expected = if beyond {
-        "an integer within 64 bits".to_owned()
-    } else {
-        shape.expectation()
-    };
+    let expected = if beyond { "an integer within 64 bits".to_owned() } else { shape.expectation() };
     ReadError::violation(place.pointer(), expected, value)
 }
 
@@ -193,18 +153,13 @@ fn undo_double_encoding(value: &mut Value, place: Place<'_>, record: &mut Record
 /// The same content in the form the shape asks for.
 fn converted(kind: &Kind, value: &Value) -> Option<(Value, RepairKind)> {
     match (kind, value) {
-        (Kind::Integer, Value::Number(number)) => Some((
-            Value::from(exact_integer(number)?),
-            RepairKind::IntegerWithFraction,
-        )),
+        (Kind::Integer, Value::Number(number)) => Some((Value::from(exact_integer(number)?), RepairKind::IntegerWithFraction)),
         (Kind::Integer, Value::String(text)) => {
             let number = number_in(text)?;
             let integer = number.as_i64().or_else(|| exact_integer(&number))?;
             Some((Value::from(integer), RepairKind::NumberAsText))
         }
-        (Kind::Number, Value::String(text)) => {
-            Some((Value::Number(number_in(text)?), RepairKind::NumberAsText))
-        }
+        (Kind::Number, Value::String(text)) => Some((Value::Number(number_in(text)?), RepairKind::NumberAsText)),
         (Kind::Boolean, Value::String(text)) => {
             let boolean = match folded(text).as_str() {
                 "true" => true,
@@ -215,11 +170,7 @@ fn converted(kind: &Kind, value: &Value) -> Option<(Value, RepairKind)> {
         }
         (Kind::Date | Kind::DateTime, Value::String(text)) => {
             let trimmed = text.trim();
-            let good = if *kind == Kind::Date {
-                is_date(trimmed)
-            } else {
-                is_date_time(trimmed)
-            };
+            let good = if *kind == Kind::Date { is_date(trimmed) } else { is_date_time(trimmed) };
             (good && trimmed.len() < text.len()).then(|| (Value::from(trimmed), RepairKind::Blanks))
         }
         (Kind::Enum(labels), Value::String(text)) => {
@@ -239,9 +190,7 @@ fn converted(kind: &Kind, value: &Value) -> Option<(Value, RepairKind)> {
 fn number_in(text: &str) -> Option<Number> {
     let trimmed = text.trim();
     let looks_like_number = trimmed.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-    looks_like_number
-        .then(|| serde_json::from_str(trimmed).ok())
-        .flatten()
+    looks_like_number.then(|| serde_json::from_str(trimmed).ok()).flatten()
 }
 
 /// A floating-point number that is a whole one, as long as floating point tells whole numbers apart (below 2^53).
@@ -251,10 +200,7 @@ fn exact_integer(number: &Number) -> Option<i64> {
         return None;
     }
     let float = number.as_f64()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "whole and below 2^53, so it fits exactly"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53, so it fits exactly")]
     (float.fract() == 0.0 && float.abs() < LARGEST_EXACT).then_some(float as i64)
 }
 

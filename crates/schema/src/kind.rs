@@ -48,12 +48,7 @@ pub struct Field {
 impl Field {
     /// A required field without a description.
     pub fn new(name: impl Into<String>, ty: Type) -> Field {
-        Field {
-            name: name.into(),
-            ty,
-            required: true,
-            description: None,
-        }
+        Field { name: name.into(), ty, required: true, description: None }
     }
 }
 
@@ -85,9 +80,7 @@ impl Type {
 
 fn struct_schema(fields: &[Field]) -> Result<Value, SchemaError> {
     if fields.is_empty() {
-        return Err(SchemaError::Kind(
-            "a struct needs at least one field".to_owned(),
-        ));
+        return Err(SchemaError::Kind("a struct needs at least one field".to_owned()));
     }
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -100,10 +93,7 @@ fn struct_schema(fields: &[Field]) -> Result<Value, SchemaError> {
             required.push(Value::String(field.name.clone()));
         }
         if properties.insert(field.name.clone(), schema).is_some() {
-            return Err(SchemaError::Kind(format!(
-                "the field `{}` is named twice",
-                field.name
-            )));
+            return Err(SchemaError::Kind(format!("the field `{}` is named twice", field.name)));
         }
     }
     Ok(json!({"type": "object", "properties": properties, "required": required}))
@@ -117,10 +107,7 @@ pub(crate) fn check_labels(labels: &[String]) -> Result<(), String> {
     let mut seen = std::collections::HashSet::with_capacity(labels.len());
     for (position, label) in labels.iter().enumerate() {
         if label.trim().is_empty() {
-            return Err(format!(
-                "number {} is blank; give it a text or leave it out",
-                position + 1
-            ));
+            return Err(format!("number {} is blank; give it a text or leave it out", position + 1));
         }
         if !seen.insert(label.as_str()) {
             return Err(format!("\"{label}\" is given twice; leave one out"));
@@ -147,11 +134,7 @@ impl fmt::Display for Type {
                     if position > 0 {
                         f.write_str(", ")?;
                     }
-                    if is_plain_name(label) {
-                        f.write_str(label)?
-                    } else {
-                        write_quoted(f, label)?
-                    }
+                    if is_plain_name(label) { f.write_str(label)? } else { write_quoted(f, label)? }
                 }
                 f.write_str(")")
             }

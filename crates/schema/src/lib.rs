@@ -92,11 +92,7 @@ impl Schema {
         let inside = start.strip_prefix('{').map(str::trim_start);
         let is_json = start.starts_with(['[', '"']) && !is_quoted_name(start)
             || inside.is_some_and(|inside| inside.is_empty() || inside.starts_with(['"', '}']));
-        if is_json {
-            Schema::from_json_text(text)
-        } else {
-            Schema::from_short_form(text)
-        }
+        if is_json { Schema::from_json_text(text) } else { Schema::from_short_form(text) }
     }
 
     /// Reads a schema from JSON text, such as the content of a `.json` file.
@@ -128,11 +124,7 @@ impl Schema {
         document::check(&value)?;
         let resolved = references::resolve(&value)?;
         let (shape, complete) = shape::compile(&resolved);
-        let validator = if complete {
-            None
-        } else {
-            Some(full_validator(&value)?)
-        };
+        let validator = if complete { None } else { Some(full_validator(&value)?) };
         Ok(Schema::assemble(value, resolved, shape, validator))
     }
 
@@ -150,10 +142,7 @@ impl Schema {
     /// Without labels, or with a blank or repeated one.
     pub fn labels(labels: &[String]) -> Result<Schema, SchemaError> {
         kind::check_labels(labels).map_err(SchemaError::Labels)?;
-        Ok(Schema::of_one_property(
-            "label",
-            json!({"type": "string", "enum": labels}),
-        ))
+        Ok(Schema::of_one_property("label", json!({"type": "string", "enum": labels})))
     }
 
     /// The schema of a yes-or-no question: `{NAME: true or false}`; `answer` is the usual name.
@@ -173,12 +162,7 @@ impl Schema {
         Schema::assemble(value.clone(), value, shape, None)
     }
 
-    fn assemble(
-        original: Value,
-        resolved: Value,
-        shape: Shape,
-        validator: Option<Validator>,
-    ) -> Schema {
+    fn assemble(original: Value, resolved: Value, shape: Shape, validator: Option<Validator>) -> Schema {
         let kind = shape.to_type();
         let canonical = canonical::text(&original);
         Schema {
@@ -223,12 +207,9 @@ impl Schema {
         match dialect {
             Dialect::Original => Arc::clone(&self.inner.original),
             Dialect::Strict => Arc::clone(&self.strict().0),
-            Dialect::Draft7Tool => Arc::clone(self.inner.draft7_tool.get_or_init(|| {
-                Arc::new(dialect::draft7_tool(
-                    &self.inner.resolved,
-                    self.inner.shape.is_object(),
-                ))
-            })),
+            Dialect::Draft7Tool => Arc::clone(
+                self.inner.draft7_tool.get_or_init(|| Arc::new(dialect::draft7_tool(&self.inner.resolved, self.inner.shape.is_object()))),
+            ),
         }
     }
 
@@ -238,17 +219,12 @@ impl Schema {
     /// Every reason why not, each with its place.
     pub fn strict_possible(&self) -> Result<(), Vec<String>> {
         let (_, reasons) = self.strict();
-        if reasons.is_empty() {
-            Ok(())
-        } else {
-            Err(reasons.clone())
-        }
+        if reasons.is_empty() { Ok(()) } else { Err(reasons.clone()) }
     }
 
     fn strict(&self) -> &(Arc<Value>, Vec<String>) {
         self.inner.strict.get_or_init(|| {
-            let (schema, reasons) =
-                dialect::strict(&self.inner.resolved, self.inner.shape.is_object());
+            let (schema, reasons) = dialect::strict(&self.inner.resolved, self.inner.shape.is_object());
             (Arc::new(schema), reasons)
         })
     }
@@ -273,10 +249,7 @@ impl Schema {
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader {
-            shape: &self.inner.shape,
-            validator: self.inner.validator.as_ref(),
-        }
+        Reader { shape: &self.inner.shape, validator: self.inner.validator.as_ref() }
     }
 
     /// The schema as a few lines for a prompt: the JSON to write, with types, descriptions and allowed values.
@@ -307,30 +280,21 @@ impl PartialEq for Schema {
 impl Eq for Schema {}
 
 fn full_validator(schema: &Value) -> Result<Validator, SchemaError> {
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(schema)
-        .map_err(|error| SchemaError::NotASchema {
-            pointer: error.instance_path().to_string(),
-            message: error.masked_with("the value").to_string(),
-        })
+    jsonschema::options().should_validate_formats(true).build(schema).map_err(|error| SchemaError::NotASchema {
+        pointer: error.instance_path().to_string(),
+        message: error.masked_with("the value").to_string(),
+    })
 }
 
 fn check_length(text: &str) -> Result<(), SchemaError> {
     if text.len() > TEXT_BYTES_LIMIT {
-        return Err(SchemaError::TooLarge(format!(
-            "{} bytes, at most {TEXT_BYTES_LIMIT} are read",
-            text.len()
-        )));
+        return Err(SchemaError::TooLarge(format!("{} bytes, at most {TEXT_BYTES_LIMIT} are read", text.len())));
     }
     Ok(())
 }
 
 /// Whether a text beginning with `"` goes on like a field of the short form: `"delivery days" int`.
 fn is_quoted_name(start: &str) -> bool {
-    let rest = start
-        .strip_prefix('"')
-        .and_then(|rest| rest.split_once('"'))
-        .map(|(_, rest)| rest.trim_start());
+    let rest = start.strip_prefix('"').and_then(|rest| rest.split_once('"')).map(|(_, rest)| rest.trim_start());
     rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || c == ':' || c == '?'))
 }

@@ -34,10 +34,7 @@ fn write_schema(text: &mut String, schema: &Value, indent: usize) {
         text.push_str(&value.to_string());
         return;
     }
-    if let Some(branches) = ["anyOf", "oneOf"]
-        .iter()
-        .find_map(|keyword| map.get(*keyword)?.as_array())
-    {
+    if let Some(branches) = ["anyOf", "oneOf"].iter().find_map(|keyword| map.get(*keyword)?.as_array()) {
         for (position, branch) in branches.iter().enumerate() {
             if position > 0 {
                 text.push_str(" or ");
@@ -81,11 +78,7 @@ fn write_named(text: &mut String, name: Option<&str>, map: &Map<String, Value>, 
             write_schema(text, map.get("items").unwrap_or(&Value::Bool(true)), indent);
             text.push_str(", …]");
         }
-        Some("object") => match map
-            .get("properties")
-            .and_then(Value::as_object)
-            .filter(|map| !map.is_empty())
-        {
+        Some("object") => match map.get("properties").and_then(Value::as_object).filter(|map| !map.is_empty()) {
             Some(properties) => write_object(text, properties, map.get("required"), indent),
             None => text.push_str("{name: value, …}"),
         },
@@ -93,22 +86,11 @@ fn write_named(text: &mut String, name: Option<&str>, map: &Map<String, Value>, 
     }
 }
 
-fn write_object(
-    text: &mut String,
-    properties: &Map<String, Value>,
-    required: Option<&Value>,
-    indent: usize,
-) {
+fn write_object(text: &mut String, properties: &Map<String, Value>, required: Option<&Value>, indent: usize) {
     let required = required.and_then(Value::as_array);
     text.push_str("{\n");
     for (position, (name, schema)) in properties.iter().enumerate() {
-        let _ = write!(
-            text,
-            "{:width$}{}: ",
-            "",
-            Value::String(name.clone()),
-            width = indent + 2
-        );
+        let _ = write!(text, "{:width$}{}: ", "", Value::String(name.clone()), width = indent + 2);
         write_schema(text, schema, indent + 2);
         if !required.is_some_and(|names| names.iter().any(|known| known == name)) {
             text.push_str(" or null");

@@ -51,34 +51,18 @@ impl Reader<'_> {
     /// Reads an answer that was cut off: only JSON that is complete all the same is taken, and nothing is repaired.
     pub(crate) fn read_truncated(&self, text: &str) -> Result<Read, ReadError> {
         let (body, start) = trimmed(text)?;
-        let value: Value = serde_json::from_str(body).map_err(|error| {
-            ReadError::not_json(
-                text,
-                start + byte_offset(body, &error),
-                "the answer was cut off",
-            )
-        })?;
+        let value: Value = serde_json::from_str(body)
+            .map_err(|error| ReadError::not_json(text, start + byte_offset(body, &error), "the answer was cut off"))?;
         // The end of a number or word does not show: 12 may have been on its way to 123.
         if !matches!(value, Value::Object(_) | Value::Array(_) | Value::String(_)) {
-            return Err(ReadError::not_json(
-                text,
-                text.len(),
-                "the answer was cut off",
-            ));
+            return Err(ReadError::not_json(text, text.len(), "the answer was cut off"));
         }
-        let Read { value, repairs } = self
-            .accept(value, start, Vec::new())
-            .map_err(|refused| refused.error)?;
+        let Read { value, repairs } = self.accept(value, start, Vec::new()).map_err(|refused| refused.error)?;
         match repairs.first() {
             None => Ok(Read { value, repairs }),
-            Some(repair) => Err(ReadError::not_json(
-                text,
-                start,
-                format!(
-                    "the answer was cut off and would need a repair ({})",
-                    repair.kind
-                ),
-            )),
+            Some(repair) => {
+                Err(ReadError::not_json(text, start, format!("the answer was cut off and would need a repair ({})", repair.kind)))
+            }
         }
     }
 
@@ -106,28 +90,19 @@ impl Reader<'_> {
             before.extend(shifted(parsed.repairs, start));
             return self.accept_or_decode(parsed.value, start, before);
         }
-        let escaped = ["{\\\"", "[{\\\"", "[\\\""]
-            .iter()
-            .any(|opening| body.starts_with(opening));
+        let escaped = ["{\\\"", "[{\\\"", "[\\\""].iter().any(|opening| body.starts_with(opening));
         if escaped && let Ok(inner) = serde_json::from_str::<String>(&format!("\"{body}\"")) {
-            let refusal =
-                ReadError::not_json(text, start, "its quotes are escaped as inside a string");
+            let refusal = ReadError::not_json(text, start, "its quotes are escaped as inside a string");
             return self.read_encoded(&inner, start, refusal);
         }
         self.search(text, body, start, before)
     }
 
-    fn accept_or_decode(
-        &self,
-        value: Value,
-        at: usize,
-        repairs: Vec<Repair>,
-    ) -> Result<Read, ReadError> {
-        self.accept(value, at, repairs)
-            .or_else(|refused| match refused.value {
-                Value::String(inner) => self.read_encoded(&inner, at, refused.error),
-                _ => Err(refused.error),
-            })
+    fn accept_or_decode(&self, value: Value, at: usize, repairs: Vec<Repair>) -> Result<Read, ReadError> {
+        self.accept(value, at, repairs).or_else(|refused| match refused.value {
+            Value::String(inner) => self.read_encoded(&inner, at, refused.error),
+            _ => Err(refused.error),
+        })
     }
 
     /// JSON that was written as a text; `refusal` is what to say when it is none.
@@ -136,18 +111,15 @@ impl Reader<'_> {
         if !trimmed.starts_with(['{', '[']) {
             return Err(refusal);
         }
-        let mut read = self
-            .search(inner, trimmed, 0, Vec::new())
-            .map_err(|error| match error {
-                violation @ ReadError::Violation { .. } => violation,
-                _ => refusal,
-            })?;
+        let mut read = self.search(inner, trimmed, 0, Vec::new()).map_err(|error| match error {
+            violation @ ReadError::Violation { .. } => violation,
+            _ => refusal,
+        })?;
         // Offsets inside the inner text mean nothing in the answer.
         for repair in &mut read.repairs {
             repair.at = at;
         }
-        read.repairs
-            .insert(0, repair(RepairKind::DoubleEncoded, at));
+        read.repairs.insert(0, repair(RepairKind::DoubleEncoded, at));
         Ok(read)
     }
 
@@ -158,20 +130,13 @@ impl Reader<'_> {
         }
         let mut repairs = before.to_vec();
         let mut bare = body;
-        if let Some(inner) = body
-            .strip_prefix("```")
-            .and_then(|inner| inner.strip_suffix("```"))
-        {
+        if let Some(inner) = body.strip_prefix("```").and_then(|inner| inner.strip_suffix("```")) {
             // What follows the fence on its line names a language.
-            bare = inner
-                .split_once('\n')
-                .map_or(inner, |(_, content)| content)
-                .trim();
+            bare = inner.split_once('\n').map_or(inner, |(_, content)| content).trim();
             repairs.push(repair(RepairKind::Fences, start));
         }
         repairs.push(repair(RepairKind::BareText, start));
-        self.accept(Value::String(bare.to_owned()), start, repairs)
-            .ok()
+        self.accept(Value::String(bare.to_owned()), start, repairs).ok()
     }
 
     /// Whether a bare text can be told from prose: not where any text would do.
@@ -183,25 +148,11 @@ impl Reader<'_> {
             },
             _ => self.shape,
         };
-        matches!(
-            shape.kind,
-            Kind::Enum(_)
-                | Kind::Integer
-                | Kind::Number
-                | Kind::Boolean
-                | Kind::Date
-                | Kind::DateTime
-        )
+        matches!(shape.kind, Kind::Enum(_) | Kind::Integer | Kind::Number | Kind::Boolean | Kind::Date | Kind::DateTime)
     }
 
     /// Looks for the one stretch of JSON in the text that fits. Each byte is parsed at most twice.
-    fn search(
-        &self,
-        text: &str,
-        body: &str,
-        start: usize,
-        before: Vec<Repair>,
-    ) -> Result<Read, ReadError> {
+    fn search(&self, text: &str, body: &str, start: usize, before: Vec<Repair>) -> Result<Read, ReadError> {
         let mut found: Option<Read> = None;
         let mut unfit: Option<(usize, ReadError)> = None;
         let mut broken: Option<Fault> = None;
@@ -222,19 +173,10 @@ impl Reader<'_> {
             };
             from = parsed.end;
             let mut repairs = before.clone();
-            repairs.extend(surroundings(
-                &body[..open],
-                &body[parsed.end..],
-                start,
-                start + parsed.end,
-            ));
+            repairs.extend(surroundings(&body[..open], &body[parsed.end..], start, start + parsed.end));
             repairs.extend(shifted(parsed.repairs, start));
             match self.accept(parsed.value, start + open, repairs) {
-                Ok(read)
-                    if found
-                        .as_ref()
-                        .is_some_and(|earlier| earlier.value != read.value) =>
-                {
+                Ok(read) if found.as_ref().is_some_and(|earlier| earlier.value != read.value) => {
                     let why = "it holds two different answers; give exactly one";
                     return Err(ReadError::not_json(text, start + open, why));
                 }
@@ -250,11 +192,7 @@ impl Reader<'_> {
         match (found, unfit, broken) {
             (Some(read), _, _) => Ok(read),
             // A short bracketed remark in front of broken JSON is not what went wrong.
-            (None, Some((length, error)), broken)
-                if broken.is_none() || length * 2 > body.len() =>
-            {
-                Err(error)
-            }
+            (None, Some((length, error)), broken) if broken.is_none() || length * 2 > body.len() => Err(error),
             (None, _, Some(fault)) => Err(ReadError::not_json(text, start + fault.at, fault.why)),
             _ => Err(ReadError::not_json(text, start, "there is no JSON in it")),
         }
@@ -263,34 +201,22 @@ impl Reader<'_> {
     /// Takes the value if it fits as it is, after conversions, or with one layer taken off or put around it.
     fn accept(&self, value: Value, at: usize, repairs: Vec<Repair>) -> Result<Read, Box<Refused>> {
         if !self.shape.is_object()
-            && let Some(inner) = value
-                .as_object()
-                .filter(|map| map.len() == 1)
-                .and_then(|map| map.get("value"))
+            && let Some(inner) = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.get("value"))
             && let Ok((value, more)) = self.fit(inner.clone(), at)
         {
             // The dialects put this layer there because their root has to be an object.
-            return Ok(Read {
-                value,
-                repairs: joined(repairs, more),
-            });
+            return Ok(Read { value, repairs: joined(repairs, more) });
         }
         if conforms(self.shape, &value) && self.validate(&value).is_ok() {
             return Ok(Read { value, repairs });
         }
         let error = match self.fit(value.clone(), at) {
             Ok((value, more)) => {
-                return Ok(Read {
-                    value,
-                    repairs: joined(repairs, more),
-                });
+                return Ok(Read { value, repairs: joined(repairs, more) });
             }
             Err(error) => error,
         };
-        let mut fitting = self
-            .other_layers(&value)
-            .into_iter()
-            .filter_map(|candidate| self.fit(candidate, at).ok());
+        let mut fitting = self.other_layers(&value).into_iter().filter_map(|candidate| self.fit(candidate, at).ok());
         match (fitting.next(), fitting.next()) {
             (Some((value, more)), None) => {
                 let mut repairs = joined(repairs, more);
@@ -302,10 +228,7 @@ impl Reader<'_> {
     }
 
     fn fit(&self, mut value: Value, at: usize) -> Result<(Value, Vec<Repair>), ReadError> {
-        let mut record = Record {
-            at,
-            repairs: Vec::new(),
-        };
+        let mut record = Record { at, repairs: Vec::new() };
         make_fit(self.shape, &mut value, Place::Root, &mut record)?;
         self.validate(&value)?;
         Ok((value, record.repairs))
@@ -322,9 +245,7 @@ impl Reader<'_> {
     fn other_layers(&self, value: &Value) -> Vec<Value> {
         let mut layers = Vec::new();
         match value {
-            Value::Array(items)
-                if items.len() == 1 && !matches!(self.shape.kind, Kind::List(_)) =>
-            {
+            Value::Array(items) if items.len() == 1 && !matches!(self.shape.kind, Kind::List(_)) => {
                 layers.push(items[0].clone());
             }
             Value::Object(map) if map.len() == 1 => {
@@ -332,22 +253,12 @@ impl Reader<'_> {
                     Kind::Object(object) => object.members.iter().any(|member| member.name == name),
                     _ => false,
                 };
-                layers.extend(
-                    map.iter()
-                        .filter(|(name, _)| !known(name))
-                        .map(|(_, inner)| inner.clone()),
-                );
+                layers.extend(map.iter().filter(|(name, _)| !known(name)).map(|(_, inner)| inner.clone()));
             }
             _ => {}
         }
-        if let (Some((name, _)), false) = (
-            sole_member(self.shape),
-            value.is_object() || value.is_null(),
-        ) {
-            layers.push(Value::Object(Map::from_iter([(
-                name.to_owned(),
-                value.clone(),
-            )])));
+        if let (Some((name, _)), false) = (sole_member(self.shape), value.is_object() || value.is_null()) {
+            layers.push(Value::Object(Map::from_iter([(name.to_owned(), value.clone())])));
         }
         layers
     }
@@ -374,21 +285,14 @@ fn sole_member(shape: &Shape) -> Option<(&str, &Shape)> {
 
 fn trimmed(text: &str) -> Result<(&str, usize), ReadError> {
     if text.len() > ANSWER_BYTES_LIMIT {
-        let why = format!(
-            "it is {} bytes long, more than the {ANSWER_BYTES_LIMIT} that are read",
-            text.len()
-        );
+        let why = format!("it is {} bytes long, more than the {ANSWER_BYTES_LIMIT} that are read", text.len());
         return Err(ReadError::not_json(text, ANSWER_BYTES_LIMIT, why));
     }
     let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let body = text.trim_start_matches(blank);
     let start = text.len() - body.len();
     let body = body.trim_end_matches(blank);
-    if body.is_empty() {
-        Err(ReadError::Empty)
-    } else {
-        Ok((body, start))
-    }
+    if body.is_empty() { Err(ReadError::Empty) } else { Ok((body, start)) }
 }
 
 /// What stands around the JSON: a code fence, prose, both or nothing.
@@ -396,13 +300,8 @@ fn surroundings(before: &str, after: &str, before_at: usize, after_at: usize) ->
     let mut repairs = Vec::new();
     let mut before = before.trim();
     let mut after = after.trim();
-    let word_start = before
-        .rfind(|c: char| !c.is_ascii_alphanumeric())
-        .map_or(0, |at| at + 1);
-    if let Some(outside) = floor_slice(before, word_start)
-        .trim_end_matches(' ')
-        .strip_suffix("```")
-    {
+    let word_start = before.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+    if let Some(outside) = floor_slice(before, word_start).trim_end_matches(' ').strip_suffix("```") {
         before = outside.trim();
         after = after.strip_prefix("```").unwrap_or(after).trim();
         repairs.push(repair(RepairKind::Fences, before_at + before.len()));
@@ -420,18 +319,11 @@ fn floor_slice(text: &str, end: usize) -> &str {
 }
 
 fn repair(kind: RepairKind, at: usize) -> Repair {
-    Repair {
-        kind,
-        at,
-        path: String::new(),
-    }
+    Repair { kind, at, path: String::new() }
 }
 
 fn shifted(repairs: Vec<Repair>, by: usize) -> impl Iterator<Item = Repair> {
-    repairs.into_iter().map(move |repair| Repair {
-        at: repair.at + by,
-        ..repair
-    })
+    repairs.into_iter().map(move |repair| Repair { at: repair.at + by, ..repair })
 }
 
 fn joined(mut repairs: Vec<Repair>, more: Vec<Repair>) -> Vec<Repair> {
@@ -442,11 +334,7 @@ fn joined(mut repairs: Vec<Repair>, more: Vec<Repair>) -> Vec<Repair> {
 
 /// Where `serde_json` stopped; it counts lines and bytes of the line.
 pub(crate) fn byte_offset(text: &str, error: &serde_json::Error) -> usize {
-    let line_start = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1))
-        .map(str::len)
-        .sum::<usize>();
+    let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
     floor_boundary(text, line_start + error.column().saturating_sub(1))
 }
 
@@ -470,20 +358,14 @@ fn violation(error: &ValidationError<'_>) -> ReadError {
         ValidationErrorKind::Constant { expected_value } => expected_value.to_string(),
         ValidationErrorKind::Required { property } => format!("the property {property}"),
         ValidationErrorKind::AnyOf { .. } => "one of the alternatives the schema lists".to_owned(),
-        ValidationErrorKind::OneOfNotValid { .. }
-        | ValidationErrorKind::OneOfMultipleValid { .. } => {
+        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
             "exactly one of the alternatives the schema lists".to_owned()
         }
-        ValidationErrorKind::BacktrackLimitExceeded { .. } => {
-            "a text its pattern can be checked against".to_owned()
-        }
+        ValidationErrorKind::BacktrackLimitExceeded { .. } => "a text its pattern can be checked against".to_owned(),
         other => format!("what the keyword `{}` asks for", other.keyword()),
     };
     let got = excerpt_of_value(error.instance());
     ReadError::violation_because(error.instance_path().to_string(), expected, got)
 }
 
-const _: () = assert!(
-    NESTING_LIMIT < 128,
-    "serde_json reads fewer than 128 levels"
-);
+const _: () = assert!(NESTING_LIMIT < 128, "serde_json reads fewer than 128 levels");

@@ -7,17 +7,8 @@ use crate::document::{ONE_SCHEMA, SCHEMA_DEPTH_LIMIT, SCHEMA_LIST, SCHEMA_MAP, S
 use crate::error::{SchemaError, pointer_step};
 
 /// Keywords that say something to a reader and nothing to a validator.
-pub(crate) const ANNOTATIONS: [&str; 9] = [
-    "description",
-    "title",
-    "default",
-    "examples",
-    "$comment",
-    "$schema",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-];
+pub(crate) const ANNOTATIONS: [&str; 9] =
+    ["description", "title", "default", "examples", "$comment", "$schema", "deprecated", "readOnly", "writeOnly"];
 /// Keywords whose meaning does not depend on their neighbours, so that two schemas holding them can become one.
 const INDEPENDENT: [&str; 15] = [
     "type",
@@ -39,18 +30,8 @@ const INDEPENDENT: [&str; 15] = [
 
 /// The document with its references resolved.
 pub(crate) fn resolve(document: &Value) -> Result<Value, SchemaError> {
-    let mut resolver = Resolver {
-        document,
-        open: Vec::new(),
-        recursive: Vec::new(),
-        consumed: 0,
-        depth: 0,
-        nodes: 0,
-    };
-    resolver.open.push(Open {
-        reference: "#".to_owned(),
-        consumed: 0,
-    });
+    let mut resolver = Resolver { document, open: Vec::new(), recursive: Vec::new(), consumed: 0, depth: 0, nodes: 0 };
+    resolver.open.push(Open { reference: "#".to_owned(), consumed: 0 });
     let mut root = resolver.schema(document, "")?;
     let mut definitions = Map::new();
     let mut next = 0;
@@ -59,10 +40,7 @@ pub(crate) fn resolve(document: &Value) -> Result<Value, SchemaError> {
         let (reference, name) = resolver.recursive[next].clone();
         next += 1;
         let target = resolver.target(&reference, "")?;
-        resolver.open = vec![Open {
-            reference,
-            consumed: resolver.consumed,
-        }];
+        resolver.open = vec![Open { reference, consumed: resolver.consumed }];
         definitions.insert(name, resolver.schema(target, "")?);
     }
     if let (Some(map), false) = (root.as_object_mut(), definitions.is_empty()) {
@@ -117,11 +95,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The schema's own keywords with every subschema resolved; definitions are left out.
-    fn subschemas(
-        &mut self,
-        map: &'a Map<String, Value>,
-        pointer: &str,
-    ) -> Result<Map<String, Value>, SchemaError> {
+    fn subschemas(&mut self, map: &'a Map<String, Value>, pointer: &str) -> Result<Map<String, Value>, SchemaError> {
         let mut own = Map::new();
         for (key, value) in map {
             if key == "$defs" || key == "definitions" {
@@ -130,18 +104,8 @@ impl<'a> Resolver<'a> {
             let place = format!("{pointer}/{}", pointer_step(key));
             let one = ONE_SCHEMA.contains(&key.as_str());
             // These apply to the same value as their owner; the others step into a part of it.
-            let same_value = matches!(
-                key.as_str(),
-                "anyOf"
-                    | "oneOf"
-                    | "allOf"
-                    | "not"
-                    | "if"
-                    | "then"
-                    | "else"
-                    | "dependentSchemas"
-                    | "dependencies"
-            );
+            let same_value =
+                matches!(key.as_str(), "anyOf" | "oneOf" | "allOf" | "not" | "if" | "then" | "else" | "dependentSchemas" | "dependencies");
             self.consumed += usize::from(!same_value);
             let resolved = match value {
                 Value::Array(schemas) if SCHEMA_LIST.contains(&key.as_str()) || one => {
@@ -154,10 +118,7 @@ impl<'a> Resolver<'a> {
                 Value::Object(schemas) if SCHEMA_MAP.contains(&key.as_str()) => {
                     let mut named = Map::new();
                     for (name, schema) in schemas {
-                        named.insert(
-                            name.clone(),
-                            self.schema(schema, &format!("{place}/{}", pointer_step(name)))?,
-                        );
+                        named.insert(name.clone(), self.schema(schema, &format!("{place}/{}", pointer_step(name)))?);
                     }
                     Value::Object(named)
                 }
@@ -172,30 +133,17 @@ impl<'a> Resolver<'a> {
 
     fn follow(&mut self, reference: &str, pointer: &str) -> Result<Value, SchemaError> {
         if !reference.starts_with('#') {
-            return Err(SchemaError::RemoteReference {
-                pointer: pointer.to_owned(),
-                reference: reference.to_owned(),
-            });
+            return Err(SchemaError::RemoteReference { pointer: pointer.to_owned(), reference: reference.to_owned() });
         }
         if let Some(open) = self.open.iter().find(|open| open.reference == reference) {
             if open.consumed == self.consumed {
-                let message = format!(
-                    "`$ref` to \"{reference}\" leads back to itself without entering a property or an item"
-                );
-                return Err(SchemaError::NotASchema {
-                    pointer: pointer.to_owned(),
-                    message,
-                });
+                let message = format!("`$ref` to \"{reference}\" leads back to itself without entering a property or an item");
+                return Err(SchemaError::NotASchema { pointer: pointer.to_owned(), message });
             }
-            return Ok(
-                json!({"$ref": format!("#/$defs/{}", pointer_step(&self.definition_name(reference)))}),
-            );
+            return Ok(json!({"$ref": format!("#/$defs/{}", pointer_step(&self.definition_name(reference)))}));
         }
         let target = self.target(reference, pointer)?;
-        self.open.push(Open {
-            reference: reference.to_owned(),
-            consumed: self.consumed,
-        });
+        self.open.push(Open { reference: reference.to_owned(), consumed: self.consumed });
         let resolved = self.schema(target, pointer);
         self.open.pop();
         resolved
@@ -204,32 +152,18 @@ impl<'a> Resolver<'a> {
     fn target(&self, reference: &str, pointer: &str) -> Result<&'a Value, SchemaError> {
         let path = percent_decoded(&reference[1..]);
         let document: &'a Value = self.document;
-        document
-            .pointer(&path)
-            .filter(|target| target.is_object() || target.is_boolean())
-            .ok_or_else(|| {
-                let message = format!("`$ref` to \"{reference}\" names nothing in this document");
-                SchemaError::NotASchema {
-                    pointer: pointer.to_owned(),
-                    message,
-                }
-            })
+        document.pointer(&path).filter(|target| target.is_object() || target.is_boolean()).ok_or_else(|| {
+            let message = format!("`$ref` to \"{reference}\" names nothing in this document");
+            SchemaError::NotASchema { pointer: pointer.to_owned(), message }
+        })
     }
 
     fn definition_name(&mut self, reference: &str) -> String {
         if let Some((_, name)) = self.recursive.iter().find(|(known, _)| known == reference) {
             return name.clone();
         }
-        let last = reference
-            .rsplit('/')
-            .next()
-            .unwrap_or("#")
-            .replace(['#', '~', '%'], "");
-        let base = if last.is_empty() {
-            "root".to_owned()
-        } else {
-            last
-        };
+        let last = reference.rsplit('/').next().unwrap_or("#").replace(['#', '~', '%'], "");
+        let base = if last.is_empty() { "root".to_owned() } else { last };
         let mut name = base.clone();
         let mut number = 2;
         while self.recursive.iter().any(|(_, taken)| *taken == name) {
@@ -244,11 +178,8 @@ impl<'a> Resolver<'a> {
 /// One schema for `parts` and `own` together, or `own` with the parts under `allOf` where they do not merge.
 fn merge_or_keep(parts: Vec<Value>, own: Map<String, Value>) -> Map<String, Value> {
     // What stands beside a reference is about this place, so it is laid over what the reference says.
-    let merged = parts
-        .iter()
-        .map(Value::as_object)
-        .chain(std::iter::once(Some(&own)))
-        .try_fold(Map::new(), |merged, part| merge(merged, part?));
+    let merged =
+        parts.iter().map(Value::as_object).chain(std::iter::once(Some(&own))).try_fold(Map::new(), |merged, part| merge(merged, part?));
     merged.unwrap_or_else(|| {
         let mut kept = own;
         kept.insert("allOf".to_owned(), Value::Array(parts));
@@ -261,12 +192,9 @@ fn merge(mut base: Map<String, Value>, over: &Map<String, Value>) -> Option<Map<
     if base.is_empty() {
         return Some(over.clone());
     }
-    let constrains =
-        |map: &Map<String, Value>| map.keys().any(|key| !ANNOTATIONS.contains(&key.as_str()));
-    let dependent = |map: &Map<String, Value>| {
-        map.keys()
-            .any(|key| !ANNOTATIONS.contains(&key.as_str()) && !INDEPENDENT.contains(&key.as_str()))
-    };
+    let constrains = |map: &Map<String, Value>| map.keys().any(|key| !ANNOTATIONS.contains(&key.as_str()));
+    let dependent =
+        |map: &Map<String, Value>| map.keys().any(|key| !ANNOTATIONS.contains(&key.as_str()) && !INDEPENDENT.contains(&key.as_str()));
     if constrains(over) && constrains(&base) && (dependent(over) || dependent(&base)) {
         return None;
     }
@@ -305,9 +233,7 @@ fn percent_decoded(fragment: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = (bytes[at] == b'%')
-            .then(|| fragment.get(at + 1..at + 3))
-            .flatten();
+        let hex = (bytes[at] == b'%').then(|| fragment.get(at + 1..at + 3)).flatten();
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 decoded.push(byte);
@@ -333,10 +259,7 @@ mod tests {
             "$defs": {"Word": {"type": "string", "description": "there"}}
         }))
         .unwrap();
-        assert_eq!(
-            resolved,
-            json!({"properties": {"a": {"type": "string", "description": "here"}}})
-        );
+        assert_eq!(resolved, json!({"properties": {"a": {"type": "string", "description": "here"}}}));
     }
 
     #[test]
@@ -346,14 +269,8 @@ mod tests {
             "definitions": {"Tree": {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/definitions/Tree"}}}}}
         }))
         .unwrap();
-        assert_eq!(
-            resolved["properties"]["kids"]["items"],
-            json!({"$ref": "#/$defs/Tree"})
-        );
-        assert_eq!(
-            resolved["$defs"]["Tree"]["properties"]["kids"]["items"],
-            json!({"$ref": "#/$defs/Tree"})
-        );
+        assert_eq!(resolved["properties"]["kids"]["items"], json!({"$ref": "#/$defs/Tree"}));
+        assert_eq!(resolved["$defs"]["Tree"]["properties"]["kids"]["items"], json!({"$ref": "#/$defs/Tree"}));
     }
 
     #[test]
@@ -363,10 +280,7 @@ mod tests {
             json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
             json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/a"}]}}}),
         ] {
-            assert!(
-                matches!(resolve(&schema), Err(SchemaError::NotASchema { .. })),
-                "{schema}"
-            );
+            assert!(matches!(resolve(&schema), Err(SchemaError::NotASchema { .. })), "{schema}");
         }
     }
 
@@ -375,10 +289,7 @@ mod tests {
         let mut definitions = Map::new();
         for level in 0..40 {
             let below = json!({"$ref": format!("#/$defs/n{}", level + 1)});
-            definitions.insert(
-                format!("n{level}"),
-                json!({"properties": {"a": below, "b": below}}),
-            );
+            definitions.insert(format!("n{level}"), json!({"properties": {"a": below, "b": below}}));
         }
         definitions.insert("n40".to_owned(), json!({"type": "string"}));
         let schema = json!({"$ref": "#/$defs/n0", "$defs": definitions});
@@ -395,9 +306,6 @@ mod tests {
         ]});
         assert_eq!(resolve(&closed).unwrap(), closed);
         let open = json!({"allOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}, "required": ["b"]}]});
-        assert_eq!(
-            resolve(&open).unwrap(),
-            json!({"properties": {"a": {}, "b": {}}, "required": ["a", "b"]})
-        );
+        assert_eq!(resolve(&open).unwrap(), json!({"properties": {"a": {}, "b": {}}, "required": ["a", "b"]}));
     }
 }

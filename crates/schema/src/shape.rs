@@ -52,20 +52,8 @@ pub(crate) fn compile(resolved: &Value) -> (Shape, bool) {
 }
 
 /// Keywords the shape takes account of wherever they stand; `$defs` only matter to a `$ref`, which is looked at itself.
-const UNDERSTOOD: [&str; 12] = [
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "anyOf",
-    "oneOf",
-    "format",
-    "$defs",
-    "$id",
-];
+const UNDERSTOOD: [&str; 12] =
+    ["type", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "format", "$defs", "$id"];
 
 struct Compiler {
     complete: bool,
@@ -77,17 +65,12 @@ impl Compiler {
             self.complete &= *schema == Value::Bool(true);
             return any();
         };
-        let all_understood = map
-            .keys()
-            .all(|key| UNDERSTOOD.contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str()));
+        let all_understood = map.keys().all(|key| UNDERSTOOD.contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str()));
         self.complete &= all_understood;
         if map.contains_key("$ref") {
             return self.undecided(false);
         }
-        if let Some((keyword, Value::Array(branches))) = ["anyOf", "oneOf"]
-            .iter()
-            .find_map(|k| map.get_key_value(*k))
-        {
+        if let Some((keyword, Value::Array(branches))) = ["anyOf", "oneOf"].iter().find_map(|k| map.get_key_value(*k)) {
             return self.union(keyword, branches, map);
         }
         let (names, null_by_type) = type_names(map);
@@ -110,21 +93,13 @@ impl Compiler {
             Some("object") => self.object(map),
             _ => return any(),
         };
-        Shape {
-            kind,
-            nullable: null_by_type == Some(true),
-        }
+        Shape { kind, nullable: null_by_type == Some(true) }
     }
 
     /// A union with null is an optional value, a union of fixed texts is an enum; others are left to the validator.
     fn union(&mut self, keyword: &str, branches: &[Value], owner: &Map<String, Value>) -> Shape {
-        let alone = owner
-            .keys()
-            .all(|key| key == keyword || key == "$defs" || ANNOTATIONS.contains(&key.as_str()));
-        let rest: Vec<&Value> = branches
-            .iter()
-            .filter(|branch| !is_null_schema(branch))
-            .collect();
+        let alone = owner.keys().all(|key| key == keyword || key == "$defs" || ANNOTATIONS.contains(&key.as_str()));
+        let rest: Vec<&Value> = branches.iter().filter(|branch| !is_null_schema(branch)).collect();
         let nullable = rest.len() < branches.len();
         self.complete &= alone && branches.len() - rest.len() <= 1;
         if !alone {
@@ -133,37 +108,21 @@ impl Compiler {
         if let [only] = rest.as_slice() {
             let inner = self.shape(only);
             // `oneOf` refuses what two branches accept.
-            self.complete &=
-                keyword == "anyOf" || !(nullable && (inner.nullable || inner.kind == Kind::Any));
-            return Shape {
-                kind: inner.kind,
-                nullable: inner.nullable || nullable,
-            };
+            self.complete &= keyword == "anyOf" || !(nullable && (inner.nullable || inner.kind == Kind::Any));
+            return Shape { kind: inner.kind, nullable: inner.nullable || nullable };
         }
         match fixed_texts(&rest) {
-            Some(labels) => Shape {
-                kind: Kind::Enum(labels),
-                nullable,
-            },
+            Some(labels) => Shape { kind: Kind::Enum(labels), nullable },
             None => self.undecided(nullable),
         }
     }
 
     fn one_of(&mut self, values: Vec<&Value>, names: &[&str], null_by_type: Option<bool>) -> Shape {
         let nullable = null_by_type.unwrap_or(true) && values.iter().any(|value| value.is_null());
-        let values: Vec<&Value> = values
-            .into_iter()
-            .filter(|value| !value.is_null())
-            .collect();
-        let texts: Vec<String> = values
-            .iter()
-            .filter_map(|value| value.as_str().map(str::to_owned))
-            .collect();
+        let values: Vec<&Value> = values.into_iter().filter(|value| !value.is_null()).collect();
+        let texts: Vec<String> = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
         if !texts.is_empty() && texts.len() == values.len() && matches!(names, [] | ["string"]) {
-            return Shape {
-                kind: Kind::Enum(texts),
-                nullable,
-            };
+            return Shape { kind: Kind::Enum(texts), nullable };
         }
         self.complete = false;
         let kind = match names {
@@ -171,9 +130,7 @@ impl Compiler {
             ["number"] => Kind::Number,
             ["boolean"] => Kind::Boolean,
             [] if values.iter().all(|value| value.is_i64()) && !values.is_empty() => Kind::Integer,
-            [] if values.iter().all(|value| value.is_number()) && !values.is_empty() => {
-                Kind::Number
-            }
+            [] if values.iter().all(|value| value.is_number()) && !values.is_empty() => Kind::Number,
             _ => Kind::Any,
         };
         Shape { kind, nullable }
@@ -210,33 +167,17 @@ impl Compiler {
                 false
             }
         };
-        let required: Vec<&str> = map
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> = map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let mut members = Vec::new();
-        for (name, schema) in map
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
+        for (name, schema) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
             members.push(Member {
                 name: name.clone(),
                 shape: self.shape(schema),
                 required: required.contains(&name.as_str()),
-                description: schema
-                    .get("description")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
+                description: schema.get("description").and_then(Value::as_str).map(str::to_owned),
             });
         }
-        self.complete &= required
-            .iter()
-            .all(|name| members.iter().any(|member| member.name == *name));
+        self.complete &= required.iter().all(|name| members.iter().any(|member| member.name == *name));
         Kind::Object(Object { members, closed })
     }
 
@@ -244,18 +185,12 @@ impl Compiler {
     /// null for an optional property means.
     fn undecided(&mut self, nullable: bool) -> Shape {
         self.complete = false;
-        Shape {
-            kind: Kind::Any,
-            nullable,
-        }
+        Shape { kind: Kind::Any, nullable }
     }
 }
 
 fn any() -> Shape {
-    Shape {
-        kind: Kind::Any,
-        nullable: true,
-    }
+    Shape { kind: Kind::Any, nullable: true }
 }
 
 /// The type names without null, and whether null is among them (`None`: no `type` keyword).
@@ -266,10 +201,7 @@ fn type_names(map: &Map<String, Value>) -> (Vec<&str>, Option<bool>) {
         _ => return (Vec::new(), None),
     };
     let null = names.contains(&"null");
-    (
-        names.into_iter().filter(|name| *name != "null").collect(),
-        Some(null),
-    )
+    (names.into_iter().filter(|name| *name != "null").collect(), Some(null))
 }
 
 fn allowed_values(map: &Map<String, Value>) -> Option<Vec<&Value>> {
@@ -294,8 +226,7 @@ fn inferred_type(map: &Map<String, Value>) -> Option<&'static str> {
 }
 
 fn is_null_schema(schema: &Value) -> bool {
-    schema.get("type").and_then(Value::as_str) == Some("null")
-        || schema.get("const").is_some_and(Value::is_null)
+    schema.get("type").and_then(Value::as_str) == Some("null") || schema.get("const").is_some_and(Value::is_null)
 }
 
 /// The texts of a union whose every branch is a fixed text, as Rust enums with documented variants are described.
@@ -303,9 +234,7 @@ fn fixed_texts(branches: &[&Value]) -> Option<Vec<String>> {
     let mut labels: Vec<String> = Vec::new();
     for branch in branches {
         let map = branch.as_object()?;
-        let plain = map.keys().all(|key| {
-            ["type", "const", "enum"].contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str())
-        });
+        let plain = map.keys().all(|key| ["type", "const", "enum"].contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str()));
         if !plain || map.get("type").is_some_and(|name| name != "string") {
             return None;
         }
@@ -334,9 +263,7 @@ impl Shape {
             Kind::Enum(labels) => Type::Enum(labels.clone()),
             Kind::List(item) => Type::List(Box::new(item.to_type())),
             Kind::Object(object) if object.members.is_empty() => Type::Json,
-            Kind::Object(object) => {
-                Type::Struct(object.members.iter().map(Member::to_field).collect())
-            }
+            Kind::Object(object) => Type::Struct(object.members.iter().map(Member::to_field).collect()),
         }
     }
 
@@ -353,30 +280,19 @@ impl Shape {
             Kind::Number => "a number".to_owned(),
             Kind::Boolean => "true or false".to_owned(),
             Kind::Date => "a date such as \"2024-01-31\"".to_owned(),
-            Kind::DateTime => {
-                "a date and time with its offset, such as \"2024-01-31T09:30:00Z\"".to_owned()
-            }
+            Kind::DateTime => "a date and time with its offset, such as \"2024-01-31T09:30:00Z\"".to_owned(),
             Kind::Enum(labels) => one_of_text(labels),
             Kind::List(_) => "an array".to_owned(),
             Kind::Object(object) if object.members.is_empty() => "an object".to_owned(),
             Kind::Object(object) => {
-                let mut names: Vec<String> = object
-                    .members
-                    .iter()
-                    .take(SHOWN_NAMES)
-                    .map(|member| format!("\"{}\"", member.name))
-                    .collect();
+                let mut names: Vec<String> = object.members.iter().take(SHOWN_NAMES).map(|member| format!("\"{}\"", member.name)).collect();
                 if object.members.len() > SHOWN_NAMES {
                     names.push("…".to_owned());
                 }
                 format!("an object with {}", names.join(", "))
             }
         };
-        if self.nullable && self.kind != Kind::Any {
-            format!("{what}, or null")
-        } else {
-            what
-        }
+        if self.nullable && self.kind != Kind::Any { format!("{what}, or null") } else { what }
     }
 }
 
@@ -384,11 +300,7 @@ const SHOWN_NAMES: usize = 8;
 const SHOWN_LABELS: usize = 12;
 
 fn one_of_text(labels: &[String]) -> String {
-    let shown: Vec<String> = labels
-        .iter()
-        .take(SHOWN_LABELS)
-        .map(|label| format!("\"{label}\""))
-        .collect();
+    let shown: Vec<String> = labels.iter().take(SHOWN_LABELS).map(|label| format!("\"{label}\"")).collect();
     if labels.len() > SHOWN_LABELS {
         return format!("one of {}, … ({} in all)", shown.join(", "), labels.len());
     }
@@ -400,11 +312,6 @@ fn one_of_text(labels: &[String]) -> String {
 
 impl Member {
     fn to_field(&self) -> Field {
-        Field {
-            name: self.name.clone(),
-            ty: self.shape.to_type(),
-            required: self.required,
-            description: self.description.clone(),
-        }
+        Field { name: self.name.clone(), ty: self.shape.to_type(), required: self.required, description: self.description.clone() }
     }
 }

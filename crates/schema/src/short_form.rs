@@ -54,19 +54,10 @@ enum Word {
 
 /// Reads a whole schema text: fields of a struct, or one type alone.
 pub(crate) fn parse(text: &str) -> Result<Type, SchemaError> {
-    let mut parser = Parser {
-        text,
-        at: 0,
-        depth: 0,
-    };
+    let mut parser = Parser { text, at: 0, depth: 0 };
     parser.skip_blanks();
     if parser.at == text.len() {
-        return parser.fault(
-            0,
-            0,
-            "it is empty",
-            "write at least one field, such as `product string`",
-        );
+        return parser.fault(0, 0, "it is empty", "write at least one field, such as `product string`");
     }
     if let Some(root) = parser.lone_type()? {
         return Ok(root);
@@ -87,9 +78,7 @@ impl Parser<'_> {
         let start = self.at;
         // A word that is followed by a bracket can only be a type: its own fault is the one to report.
         let word_end = self.word_end();
-        let opens = self.text[word_end..]
-            .trim_start()
-            .starts_with(['<', '(', '[', '{']);
+        let opens = self.text[word_end..].trim_start().starts_with(['<', '(', '[', '{']);
         match self.type_expression() {
             Ok(root) if self.peek().is_none() => Ok(Some(root)),
             Err(fault) if opens => Err(fault),
@@ -117,12 +106,7 @@ impl Parser<'_> {
             let field = self.field()?;
             if fields.iter().any(|earlier| earlier.name == field.name) {
                 let message = format!("the field `{}` is named twice", field.name);
-                return self.fault(
-                    start,
-                    start + field.name.len(),
-                    &message,
-                    "give each field its own name",
-                );
+                return self.fault(start, start + field.name.len(), &message, "give each field its own name");
             }
             fields.push(field);
             match self.peek() {
@@ -130,8 +114,7 @@ impl Parser<'_> {
                 None if close.is_none() => return Ok(fields),
                 next if next.is_some() && next == close => {}
                 next => {
-                    let wanted =
-                        close.map_or("`,` or the end".to_owned(), |c| format!("`,` or `{c}`"));
+                    let wanted = close.map_or("`,` or the end".to_owned(), |c| format!("`,` or `{c}`"));
                     return self.unexpected(next, &format!("{wanted} after the field"), "");
                 }
             }
@@ -144,12 +127,7 @@ impl Parser<'_> {
         self.take(':');
         if matches!(self.peek(), None | Some(',' | '}' | '>' | ')')) {
             let message = format!("the field `{name}` has no type");
-            return self.fault(
-                self.at,
-                self.at + 1,
-                &message,
-                &format!("write for example `{name} string`; {TYPES}"),
-            );
+            return self.fault(self.at, self.at + 1, &message, &format!("write for example `{name} string`; {TYPES}"));
         }
         let ty = self.type_expression()?;
         optional |= self.take('?');
@@ -157,12 +135,7 @@ impl Parser<'_> {
             Some('\'' | '"') => Some(self.quoted()?),
             _ => None,
         };
-        Ok(Field {
-            name,
-            ty,
-            required: !optional,
-            description,
-        })
+        Ok(Field { name, ty, required: !optional, description })
     }
 
     fn name(&mut self) -> Result<String, SchemaError> {
@@ -176,11 +149,7 @@ impl Parser<'_> {
                 Ok(name)
             }
             Some(c) if starts_name(c) => Ok(self.word()),
-            next => self.unexpected(
-                next,
-                "a field's name",
-                "quote a name with other characters: \"delivery days\" int",
-            ),
+            next => self.unexpected(next, "a field's name", "quote a name with other characters: \"delivery days\" int"),
         }
     }
 
@@ -221,17 +190,11 @@ impl Parser<'_> {
         match meaning {
             Word::Plain(ty) => Ok(ty.clone()),
             Word::List => {
-                let close =
-                    self.open(&['<', '['], "the type of its items, such as `list<string>`")?;
+                let close = self.open(&['<', '['], "the type of its items, such as `list<string>`")?;
                 let item = self.type_expression()?;
                 if self.peek() == Some('?') {
                     let message = "an item of a list cannot be optional";
-                    return self.fault(
-                        self.at,
-                        self.at + 1,
-                        message,
-                        "leave the `?` out, or put it after the list",
-                    );
+                    return self.fault(self.at, self.at + 1, message, "leave the `?` out, or put it after the list");
                 }
                 self.close(close, "the item's type")?;
                 Ok(Type::List(Box::new(item)))
@@ -242,17 +205,9 @@ impl Parser<'_> {
     }
 
     fn structure(&mut self) -> Result<Type, SchemaError> {
-        let close = self.open(
-            &['{', '<', '('],
-            "its fields, such as `struct{name string}`",
-        )?;
+        let close = self.open(&['{', '<', '('], "its fields, such as `struct{name string}`")?;
         if self.peek() == Some(close) {
-            return self.fault(
-                self.at,
-                self.at + 1,
-                "a struct needs at least one field",
-                "for free-form JSON write `json`",
-            );
+            return self.fault(self.at, self.at + 1, "a struct needs at least one field", "for free-form JSON write `json`");
         }
         Ok(Type::Struct(self.fields(Some(close))?))
     }
@@ -289,9 +244,7 @@ impl Parser<'_> {
     /// A value without quotes: everything up to the comma or the closing bracket, inner blanks kept.
     fn bare_label(&mut self, close: char) -> String {
         let rest = &self.text[self.at..];
-        let length = rest
-            .find([',', close, '\n', '\'', '"'])
-            .unwrap_or(rest.len());
+        let length = rest.find([',', close, '\n', '\'', '"']).unwrap_or(rest.len());
         self.at += length;
         rest[..length].trim().to_owned()
     }
@@ -305,12 +258,7 @@ impl Parser<'_> {
         loop {
             let rest = &self.text[self.at..];
             let Some(length) = rest.find(quote) else {
-                return self.fault(
-                    start,
-                    start + 1,
-                    "this quote is never closed",
-                    "a quote inside the text is written twice",
-                );
+                return self.fault(start, start + 1, "this quote is never closed", "a quote inside the text is written twice");
             };
             content.push_str(&rest[..length]);
             self.at += length + 1;
@@ -351,10 +299,7 @@ impl Parser<'_> {
     }
 
     fn bump(&mut self) {
-        self.at += self.text[self.at..]
-            .chars()
-            .next()
-            .map_or(0, char::len_utf8);
+        self.at += self.text[self.at..].chars().next().map_or(0, char::len_utf8);
     }
 
     fn take(&mut self, wanted: char) -> bool {
@@ -378,58 +323,25 @@ impl Parser<'_> {
 
     fn skip_blanks(&mut self) {
         let rest = &self.text[self.at..];
-        self.at += rest
-            .find(|c: char| !c.is_whitespace() && c != '\u{feff}')
-            .unwrap_or(rest.len());
+        self.at += rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}').unwrap_or(rest.len());
     }
 
-    fn unexpected<T>(
-        &self,
-        found: Option<char>,
-        wanted: &str,
-        expected: &str,
-    ) -> Result<T, SchemaError> {
+    fn unexpected<T>(&self, found: Option<char>, wanted: &str, expected: &str) -> Result<T, SchemaError> {
         let found = found.map_or("the end of the text".to_owned(), |c| format!("`{c}`"));
-        self.fault(
-            self.at,
-            self.at + 1,
-            &format!("expected {wanted}, found {found}"),
-            expected,
-        )
+        self.fault(self.at, self.at + 1, &format!("expected {wanted}, found {found}"), expected)
     }
 
     fn too_deep<T>(&self) -> Result<T, SchemaError> {
-        self.fault(
-            self.at,
-            self.at + 1,
-            &format!("nested more than {NESTING_LIMIT} deep"),
-            "",
-        )
+        self.fault(self.at, self.at + 1, &format!("nested more than {NESTING_LIMIT} deep"), "")
     }
 
-    fn fault<T>(
-        &self,
-        start: usize,
-        end: usize,
-        message: &str,
-        expected: &str,
-    ) -> Result<T, SchemaError> {
-        Err(SchemaError::ShortForm(TextFault::at(
-            SUBJECT,
-            self.text,
-            start,
-            end,
-            message.to_owned(),
-            expected,
-        )))
+    fn fault<T>(&self, start: usize, end: usize, message: &str, expected: &str) -> Result<T, SchemaError> {
+        Err(SchemaError::ShortForm(TextFault::at(SUBJECT, self.text, start, end, message.to_owned(), expected)))
     }
 }
 
 fn unknown_type(word: &str, lower: &str) -> String {
-    let foreign = FOREIGN_NAMES
-        .iter()
-        .find(|(name, _)| *name == lower)
-        .map(|(_, ours)| *ours);
+    let foreign = FOREIGN_NAMES.iter().find(|(name, _)| *name == lower).map(|(_, ours)| *ours);
     let nearest = foreign.or_else(|| {
         let distance = |name: &str| strsim::damerau_levenshtein(name, lower);
         let (name, _) = TYPE_NAMES.iter().min_by_key(|(name, _)| distance(name))?;

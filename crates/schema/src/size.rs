@@ -21,21 +21,11 @@ pub(crate) fn estimated_tokens(shape: &Shape) -> u32 {
         Kind::DateTime => 16,
         Kind::String => TEXT_TOKENS,
         Kind::Any => JSON_TOKENS,
-        Kind::Enum(labels) => labels
-            .iter()
-            .map(|label| tokens_of(label))
-            .max()
-            .unwrap_or(0)
-            .saturating_add(2),
-        Kind::List(item) => estimated_tokens(item)
-            .saturating_add(1)
-            .saturating_mul(LIST_ITEMS)
-            .saturating_add(2),
+        Kind::Enum(labels) => labels.iter().map(|label| tokens_of(label)).max().unwrap_or(0).saturating_add(2),
+        Kind::List(item) => estimated_tokens(item).saturating_add(1).saturating_mul(LIST_ITEMS).saturating_add(2),
         Kind::Object(object) if object.members.is_empty() => JSON_TOKENS,
         Kind::Object(object) => object.members.iter().fold(2, |sum: u32, member| {
-            sum.saturating_add(tokens_of(&member.name))
-                .saturating_add(4)
-                .saturating_add(estimated_tokens(&member.shape))
+            sum.saturating_add(tokens_of(&member.name)).saturating_add(4).saturating_add(estimated_tokens(&member.shape))
         }),
     }
 }

@@ -29,20 +29,9 @@ pub(crate) struct Fault {
 
 /// Reads one value beginning at `start`; what follows it is not looked at.
 pub(crate) fn parse_prefix(text: &str, start: usize) -> Result<Parsed, Fault> {
-    let mut parser = Parser {
-        text,
-        at: start,
-        arrays: 0,
-        objects: 0,
-        was_json: false,
-        repairs: Vec::new(),
-    };
+    let mut parser = Parser { text, at: start, arrays: 0, objects: 0, was_json: false, repairs: Vec::new() };
     let value = parser.value()?;
-    Ok(Parsed {
-        value,
-        end: parser.at,
-        repairs: parser.repairs,
-    })
+    Ok(Parsed { value, end: parser.at, repairs: parser.repairs })
 }
 
 struct Parser<'a> {
@@ -92,10 +81,7 @@ impl Parser<'_> {
             let name = self.property_name()?;
             self.skip_blanks()?;
             if self.peek() != Some(':') {
-                return self.fault(format!(
-                    "expected `:` after the property's name \"{}\"",
-                    clipped(&name)
-                ));
+                return self.fault(format!("expected `:` after the property's name \"{}\"", clipped(&name)));
             }
             self.at += 1;
             map.insert(name, self.value()?);
@@ -109,13 +95,9 @@ impl Parser<'_> {
                 }
                 Some('}') | None => {}
                 Some(']') if self.arrays > 0 => {}
-                Some(quote) if closing_quote(quote).is_some() => {
-                    self.note(RepairKind::MissingComma, self.at)
-                }
+                Some(quote) if closing_quote(quote).is_some() => self.note(RepairKind::MissingComma, self.at),
                 Some(c) => {
-                    return self.fault(format!(
-                        "expected `,` or `}}` after the property, found `{c}`"
-                    ));
+                    return self.fault(format!("expected `,` or `}}` after the property, found `{c}`"));
                 }
             }
         }
@@ -156,11 +138,7 @@ impl Parser<'_> {
     /// Whether the object or array ends here: with its bracket, or without it at the end of the text or where an outer
     /// one is closed.
     fn closes(&mut self, bracket: char, comma: Option<usize>) -> bool {
-        let outer_is_open = if bracket == '}' {
-            self.arrays > 0
-        } else {
-            self.objects > 0
-        };
+        let outer_is_open = if bracket == '}' { self.arrays > 0 } else { self.objects > 0 };
         let outer_bracket = if bracket == '}' { ']' } else { '}' };
         let closed = match self.peek() {
             Some(found) if found == bracket => true,
@@ -185,9 +163,7 @@ impl Parser<'_> {
             Some(c) if c.is_alphabetic() || c == '_' || c == '$' => {
                 let start = self.at;
                 let rest = &self.text[start..];
-                let length = rest
-                    .find(|c: char| !(c.is_alphanumeric() || "_-$".contains(c)))
-                    .unwrap_or(rest.len());
+                let length = rest.find(|c: char| !(c.is_alphanumeric() || "_-$".contains(c))).unwrap_or(rest.len());
                 self.at += length;
                 self.note(RepairKind::UnquotedKey, start);
                 Ok(rest[..length].to_owned())
@@ -211,9 +187,7 @@ impl Parser<'_> {
         let mut control_noted = false;
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest
-                .find(|c: char| c == close || c == '\\' || c < ' ')
-                .unwrap_or(rest.len());
+            let plain = rest.find(|c: char| c == close || c == '\\' || c < ' ').unwrap_or(rest.len());
             content.push_str(&rest[..plain]);
             self.at += plain;
             match rest[plain..].chars().next() {
@@ -275,11 +249,7 @@ impl Parser<'_> {
         self.at += 4;
         let second = (0xD800..0xDC00)
             .contains(&first)
-            .then(|| {
-                self.text[self.at..]
-                    .strip_prefix("\\u")
-                    .and_then(|_| self.four_digits(self.at + 2))
-            })
+            .then(|| self.text[self.at..].strip_prefix("\\u").and_then(|_| self.four_digits(self.at + 2)))
             .flatten()
             .filter(|second| (0xDC00..0xE000).contains(second));
         let code = match second {
@@ -299,36 +269,25 @@ impl Parser<'_> {
 
     fn four_digits(&self, at: usize) -> Option<u32> {
         let digits = self.text.get(at..at + 4)?;
-        digits
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit())
-            .then(|| u32::from_str_radix(digits, 16).ok())
-            .flatten()
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok()).flatten()
     }
 
     fn number(&mut self) -> Result<Value, Fault> {
         let rest = &self.text[self.at..];
-        let length = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)))
-            .unwrap_or(rest.len());
+        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
         match serde_json::from_str::<Value>(&rest[..length]) {
             Ok(number) => {
                 self.at += length;
                 Ok(number)
             }
-            Err(_) => self.fault(format!(
-                "\"{}\" is not a JSON number",
-                clipped(&rest[..length])
-            )),
+            Err(_) => self.fault(format!("\"{}\" is not a JSON number", clipped(&rest[..length]))),
         }
     }
 
     fn literal(&mut self) -> Result<Value, Fault> {
         let start = self.at;
         let rest = &self.text[start..];
-        let length = rest
-            .find(|c: char| !c.is_alphanumeric())
-            .unwrap_or(rest.len());
+        let length = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let (value, python) = match &rest[..length] {
             "true" => (Value::Bool(true), false),
             "false" => (Value::Bool(false), false),
@@ -337,10 +296,7 @@ impl Parser<'_> {
             "False" => (Value::Bool(false), true),
             "None" => (Value::Null, true),
             other => {
-                return self.fault(format!(
-                    "expected a value, found the word `{}`",
-                    clipped(other)
-                ));
+                return self.fault(format!("expected a value, found the word `{}`", clipped(other)));
             }
         };
         self.at += length;
@@ -353,9 +309,7 @@ impl Parser<'_> {
     fn skip_blanks(&mut self) -> Result<(), Fault> {
         loop {
             let rest = &self.text[self.at..];
-            self.at += rest
-                .find(|c: char| !c.is_whitespace() && c != '\u{feff}')
-                .unwrap_or(rest.len());
+            self.at += rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}').unwrap_or(rest.len());
             let rest = &self.text[self.at..];
             let length = if rest.starts_with("//") || rest.starts_with('#') {
                 rest.find('\n').unwrap_or(rest.len())
@@ -375,29 +329,17 @@ impl Parser<'_> {
     /// The next character; a closing code fence counts as the end of the text.
     fn peek(&self) -> Option<char> {
         let rest = &self.text[self.at..];
-        if rest.starts_with("```") {
-            None
-        } else {
-            rest.chars().next()
-        }
+        if rest.starts_with("```") { None } else { rest.chars().next() }
     }
 
     fn note(&mut self, kind: RepairKind, at: usize) {
         if self.repairs.len() < REPAIR_LIMIT {
-            self.repairs.push(Repair {
-                kind,
-                at,
-                path: String::new(),
-            });
+            self.repairs.push(Repair { kind, at, path: String::new() });
         }
     }
 
     fn fault<T>(&self, why: impl Into<String>) -> Result<T, Fault> {
-        Err(Fault {
-            at: self.at,
-            why: why.into(),
-            was_json: self.was_json,
-        })
+        Err(Fault { at: self.at, why: why.into(), was_json: self.was_json })
     }
 }
 

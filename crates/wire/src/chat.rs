@@ -127,7 +127,10 @@ impl ChatReply {
             id: text("id"),
             model: text("model"),
             provider: text("provider"),
-            choices: field("choices").and_then(Value::as_array).map(|list| list.iter().map(ChatChoice::from_value).collect()).unwrap_or_default(),
+            choices: field("choices")
+                .and_then(Value::as_array)
+                .map(|list| list.iter().map(ChatChoice::from_value).collect())
+                .unwrap_or_default(),
             usage: field("usage").map(Usage::from_value),
             error: field("error").map(ErrorBody::from_value),
         }
@@ -167,7 +170,9 @@ impl Usage {
             cost: value.get("cost").and_then(|cost| Usd::deserialize(cost).ok()),
             is_byok: value.get("is_byok").and_then(Value::as_bool),
             prompt_tokens_details: value.get("prompt_tokens_details").and_then(|details| PromptTokens::deserialize(details).ok()),
-            completion_tokens_details: value.get("completion_tokens_details").and_then(|details| CompletionTokens::deserialize(details).ok()),
+            completion_tokens_details: value
+                .get("completion_tokens_details")
+                .and_then(|details| CompletionTokens::deserialize(details).ok()),
         }
     }
 }

@@ -24,9 +24,28 @@ async fn once(fault: &str) -> u32 {
 #[tokio::test(start_paused = true)]
 async fn what_strikes_once_is_got_over() {
     for fault in [
-        "http_500", "http_502", "http_503", "http_504", "http_524_html", "http_529", "http_408", "rate_limited", "upstream_rate_limited", "error_in_200",
-        "choice_error", "empty_stop", "length", "malformed_json", "wrong_schema", "hang", "cut", "in_flight_402", "cannot_afford_402",
-        "parameter_filter_404", "schema_refused_400", "garbage_body",
+        "http_500",
+        "http_502",
+        "http_503",
+        "http_504",
+        "http_524_html",
+        "http_529",
+        "http_408",
+        "rate_limited",
+        "upstream_rate_limited",
+        "error_in_200",
+        "choice_error",
+        "empty_stop",
+        "length",
+        "malformed_json",
+        "wrong_schema",
+        "hang",
+        "cut",
+        "in_flight_402",
+        "cannot_afford_402",
+        "parameter_filter_404",
+        "schema_refused_400",
+        "garbage_body",
     ] {
         assert_eq!(once(fault).await, 2, "{fault}");
     }
@@ -37,7 +56,19 @@ async fn what_strikes_once_is_got_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_down_is_replaced() {
-    for fault in ["http_500", "http_502", "http_503", "http_529", "hang", "cut", "error_in_200", "no_endpoints_404", "moderation_403", "empty_stop", "wrong_schema"] {
+    for fault in [
+        "http_500",
+        "http_502",
+        "http_503",
+        "http_529",
+        "hang",
+        "cut",
+        "error_in_200",
+        "no_endpoints_404",
+        "moderation_403",
+        "empty_stop",
+        "wrong_schema",
+    ] {
         let script = format!("latency_ms = 100\n[[rule]]\npath = \"/chat/completions\"\nmodel = \"{PRIMARY}\"\nfault = \"{fault}\"\n");
         let settings = Settings { request_timeout: Duration::from_secs(20), ..with_fallback() };
         let world = World::new(&script, settings);

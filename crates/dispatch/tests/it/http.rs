@@ -18,7 +18,11 @@ fn options(base_url: &str) -> HttpOptions {
     HttpOptions {
         base_url: base_url.to_owned(),
         key: Some("sk-or-v1-secret".to_owned().into()),
-        app: App { name: Some("8-Bit Oracle ☯".into()), url: Some("https://8bitoracle.ai".into()), categories: vec!["writing-assistant".into()] },
+        app: App {
+            name: Some("8-Bit Oracle ☯".into()),
+            url: Some("https://8bitoracle.ai".into()),
+            categories: vec!["writing-assistant".into()],
+        },
         headers: vec![("X-Custom".into(), "yes".into())],
         window: 8,
     }

@@ -139,11 +139,11 @@ fn writable_schema(schema: &SchemaRef, format: Format) -> SchemaRef {
 }
 
 fn writable(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, FrameError> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { as_text(column) });
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| match column.data_type() {
+        same if same == field.data_type() => Ok(Arc::clone(column)),
+        DataType::Null => readable(Arc::clone(column)),
+        _ => as_text(column),
+    });
     let columns = columns.collect::<Result<Vec<_>, _>>().map_err(FrameError::from_execution)?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| FrameError::from_execution(error.into()))

@@ -19,13 +19,13 @@ async fn a_failed_row_is_null_and_says_why() {
     );
     let sql = format!("SELECT id, said, o.value, o.error_kind, o.error, o.attempts, o.cost, o.model, o.provider FROM ({sql})");
     insta::assert_snapshot!(table(&session, &sql).await, @r"
-    +----+--------------+--------------+---------------+----------------------+-------------+---------+------------+-------------+
-    | id | said         | o[value]     | o[error_kind] | o[error]             | o[attempts] | o[cost] | o[model]   | o[provider] |
-    +----+--------------+--------------+---------------+----------------------+-------------+---------+------------+-------------+
-    | 0  | <Say text 0> | <Say text 0> |               |                      | 1           | 0.001   | fake/model | Fake        |
-    | 1  |              |              | timeout       | no reply within 60 s | 2           | 0.0     | fake/model |             |
-    | 2  | <Say text 2> | <Say text 2> |               |                      | 1           | 0.001   | fake/model | Fake        |
-    +----+--------------+--------------+---------------+----------------------+-------------+---------+------------+-------------+
+    +----+--------------+--------------+------------+----------------------+----------+-------+------------+----------+
+    | id | said         | value        | error_kind | error                | attempts | cost  | model      | provider |
+    +----+--------------+--------------+------------+----------------------+----------+-------+------------+----------+
+    | 0  | <Say text 0> | <Say text 0> |            |                      | 1        | 0.001 | fake/model | Fake     |
+    | 1  |              |              | timeout    | no reply within 60 s | 2        | 0.0   | fake/model |          |
+    | 2  | <Say text 2> | <Say text 2> |            |                      | 1        | 0.001 | fake/model | Fake     |
+    +----+--------------+--------------+------------+----------------------+----------+-------+------------+----------+
     ");
     let progress = session.progress();
     assert_eq!((progress.failed_rows(), progress.failed_calls(), progress.answered()), (1, 1, 2));
@@ -88,22 +88,22 @@ async fn a_row_that_cannot_be_asked_about_fails_alone() {
     let sql = "SELECT o.value IS NULL AS gone, o.error_kind, o.error FROM
                (SELECT outcome(semantic_map('Say {{ t }}', t)) AS o FROM (VALUES ('a'), (repeat('x', 5000)), ('b')) AS r (t))";
     insta::assert_snapshot!(table(&session, sql).await, @r"
-    +-------+---------------+----------------------------------------------------------------------------------------------------------------------------+
-    | gone  | o[error_kind] | o[error]                                                                                                                   |
-    +-------+---------------+----------------------------------------------------------------------------------------------------------------------------+
-    | false |               |                                                                                                                            |
-    | true  | bad_input     | the input has 0.0 MB, more than the 0.0 MB that are asked about at once: cut it with left(column, n) or split it into rows |
-    | false |               |                                                                                                                            |
-    +-------+---------------+----------------------------------------------------------------------------------------------------------------------------+
+    +-------+------------+------------------------------------------------------------------------------------------------------------------------------------+
+    | gone  | error_kind | error                                                                                                                              |
+    +-------+------------+------------------------------------------------------------------------------------------------------------------------------------+
+    | false |            |                                                                                                                                    |
+    | true  | bad_input  | the input has 5000 bytes, more than the 1000 bytes that are asked about at once: cut it with left(column, n) or split it into rows |
+    | false |            |                                                                                                                                    |
+    +-------+------------+------------------------------------------------------------------------------------------------------------------------------------+
     ");
     let broken = "SELECT o.error_kind, o.error FROM (SELECT outcome(semantic_map('{{ 1 / n }}', n)) AS o FROM (VALUES (2), (0)) AS r (n))";
     insta::assert_snapshot!(table(&session, broken).await, @r"
-    +---------------+---------------------------------------------------------------------------------------------------+
-    | o[error_kind] | o[error]                                                                                          |
-    +---------------+---------------------------------------------------------------------------------------------------+
-    |               |                                                                                                   |
-    | bad_input     | the template could not be filled in: invalid operation: unable to calculate 1 / 0 (in template:1) |
-    +---------------+---------------------------------------------------------------------------------------------------+
+    +------------+---------------------------------------------------------------------------------------------------+
+    | error_kind | error                                                                                             |
+    +------------+---------------------------------------------------------------------------------------------------+
+    |            |                                                                                                   |
+    | bad_input  | the template could not be filled in: invalid operation: unable to calculate 1 / 0 (in template:1) |
+    +------------+---------------------------------------------------------------------------------------------------+
     ");
     assert_eq!(fake.count(), 3);
 }
@@ -115,7 +115,7 @@ async fn an_answer_that_no_column_can_hold_is_that_rows_failure() {
     let sql = "SELECT o.value, o.error_kind, o.error FROM (SELECT outcome(semantic_extract(t, 'day date')) AS o FROM (VALUES ('a'), ('b')) AS r (t))";
     insta::assert_snapshot!(table(&session(&fake), sql).await, @r#"
     +-------------------+----------------+--------------------------------------------------------+
-    | o[value]          | o[error_kind]  | o[error]                                               |
+    | value             | error_kind     | error                                                  |
     +-------------------+----------------+--------------------------------------------------------+
     | {day: 2024-01-31} |                |                                                        |
     |                   | invalid_answer | day: "2024-99-99" does not fit a column of type Date32 |

@@ -110,11 +110,7 @@ fn damage_is_said_and_the_file_stays() {
     bytes[4096..].fill(0xa5);
     fs::write(&path, &bytes).unwrap();
     let ledger = Ledger::open(&path).unwrap();
-    for error in [
-        ledger.recall(fingerprint(7)).unwrap_err(),
-        ledger.runs(5).unwrap_err(),
-        ledger.start_run(start("q")).unwrap_err(),
-    ] {
+    for error in [ledger.recall(fingerprint(7)).unwrap_err(), ledger.runs(5).unwrap_err(), ledger.start_run(start("q")).unwrap_err()] {
         assert!(matches!(error, LedgerError::Corrupted { .. }), "{error:?}");
         assert!(error.to_string().contains("left as it is"), "{error}");
     }

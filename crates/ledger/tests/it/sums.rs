@@ -20,16 +20,8 @@ struct Recipe {
 
 fn recipe() -> impl Strategy<Value = Recipe> {
     let attempt = (0i64..1_000_000_000, 0u64..5_000, 0u8..3, 0u8..4);
-    (0usize..3, 0u64..12, 0u8..3, prop::collection::vec(attempt, 0..4), 0u64..5, any::<bool>()).prop_map(
-        |(run, question, outcome, attempts, shared, is_noted)| Recipe {
-            run,
-            question,
-            outcome,
-            attempts,
-            shared,
-            is_noted,
-        },
-    )
+    (0usize..3, 0u64..12, 0u8..3, prop::collection::vec(attempt, 0..4), 0u64..5, any::<bool>())
+        .prop_map(|(run, question, outcome, attempts, shared, is_noted)| Recipe { run, question, outcome, attempts, shared, is_noted })
 }
 
 fn call(recipe: &Recipe, run: &RunId) -> CallRecord {

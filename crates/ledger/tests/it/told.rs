@@ -26,10 +26,7 @@ fn a_call_comes_back_as_it_was_recorded() {
     assert_eq!(&*calls[0].operator, "semantic_classify");
     assert_eq!(calls[0].input, good.input);
     assert_eq!(calls[1].attempts, bad.attempts);
-    assert_eq!(
-        calls[1].outcome,
-        CallViewOutcome::Failed { kind: "overloaded".into(), message: "the provider was overloaded".into() }
-    );
+    assert_eq!(calls[1].outcome, CallViewOutcome::Failed { kind: "overloaded".into(), message: "the provider was overloaded".into() });
     assert_eq!((calls[1].rows, calls[1].position), (1, 1));
 
     let only_failed = ledger.calls(&run, CallFilter::Failed, None, 10).unwrap();
@@ -101,10 +98,7 @@ fn a_run_is_told_with_its_sums_and_its_end() {
     wait(ledger.finish_run(&run, RunEnd { note: note.clone(), ..end(EndState::BudgetReached) })).unwrap();
 
     let told = ledger.run(&run.as_str()[..5]).unwrap();
-    assert_eq!(
-        (told.state, told.ended_ms, told.rows, told.note),
-        (RunState::BudgetReached, Some(NOON + 5_000), Some(3), note)
-    );
+    assert_eq!((told.state, told.ended_ms, told.rows, told.note), (RunState::BudgetReached, Some(NOON + 5_000), Some(3), note));
     assert_eq!((told.calls, told.answered, told.failed, told.from_memory), (3, 1, 1, 1));
     assert_eq!((told.rows_served, told.attempts), (13, 3));
     assert_eq!(told.usage, Usage { prompt_tokens: 540, completion_tokens: 36, cached_tokens: 384 });
@@ -252,16 +246,10 @@ fn spending_is_summed_by_run_model_provider_and_day() {
         lines(SpendBy::Run, SpendWithin::Everything),
         [line(second.as_str(), 21_000_000, 2, 1), line(first.as_str(), 14_250_000, 1, 1)]
     );
-    assert_eq!(
-        lines(SpendBy::Provider, SpendWithin::Everything),
-        [line("Azure", 20_000_000, 1, 1), line("OpenAI", 15_250_000, 2, 1)]
-    );
+    assert_eq!(lines(SpendBy::Provider, SpendWithin::Everything), [line("Azure", 20_000_000, 1, 1), line("OpenAI", 15_250_000, 2, 1)]);
     assert_eq!(lines(SpendBy::Model, SpendWithin::Run(&first)), [line("openai/gpt-4o-mini", 14_250_000, 1, 1)]);
     // 1,790,000,000 seconds after 1970 is the 21st of September 2026.
-    assert_eq!(
-        lines(SpendBy::Day, SpendWithin::Everything),
-        [line("2026-09-22", 20_000_000, 1, 1), line("2026-09-21", 15_250_000, 2, 1)]
-    );
+    assert_eq!(lines(SpendBy::Day, SpendWithin::Everything), [line("2026-09-22", 20_000_000, 1, 1), line("2026-09-21", 15_250_000, 2, 1)]);
     assert_eq!(lines(SpendBy::Day, SpendWithin::Since(NOON + day)), [line("2026-09-22", 20_000_000, 1, 1)]);
 }
 
@@ -270,20 +258,9 @@ fn absurd_numbers_stop_at_the_largest() {
     let ledger = Ledger::in_memory().unwrap();
     let run = ledger.start_run(start("q")).unwrap();
     let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, cached_tokens: u64::MAX };
-    let absurd = AttemptRecord {
-        usage,
-        cost: Usd::from_pico(i64::MAX),
-        started_ms: i64::MIN,
-        duration_ms: u64::MAX,
-        ..attempt(0)
-    };
+    let absurd = AttemptRecord { usage, cost: Usd::from_pico(i64::MAX), started_ms: i64::MIN, duration_ms: u64::MAX, ..attempt(0) };
     for number in [u64::MAX, 1] {
-        wait(ledger.record(CallRecord {
-            row: number,
-            attempts: vec![absurd.clone(), absurd.clone()],
-            ..answered(&run, number)
-        }))
-        .unwrap();
+        wait(ledger.record(CallRecord { row: number, attempts: vec![absurd.clone(), absurd.clone()], ..answered(&run, number) })).unwrap();
     }
     ledger.shared(&run, fingerprint(1), u64::MAX);
     ledger.shared(&run, fingerprint(1), u64::MAX);

@@ -13,12 +13,7 @@ fn strict(schema: Value, expected: Value) {
         return;
     }
     // A strict schema is its own strict form; a recursive one is unrolled by one more level.
-    assert_eq!(
-        *Schema::from_json(expected.clone())
-            .unwrap()
-            .dialect(Dialect::Strict),
-        expected
-    );
+    assert_eq!(*Schema::from_json(expected.clone()).unwrap().dialect(Dialect::Strict), expected);
 }
 
 #[test]
@@ -139,35 +134,18 @@ fn what_strict_cannot_say_is_said_to_the_caller() {
     let free = json!({"type": "object", "properties": {"map": {"type": "object"}}});
     assert!(reasons(free.clone()).starts_with("at /properties/map: an object with free keys"));
     let written = Schema::from_json(free).unwrap().dialect(Dialect::Strict);
-    assert_eq!(
-        written["properties"]["map"].get("additionalProperties"),
-        None,
-        "it would forbid every key"
-    );
+    assert_eq!(written["properties"]["map"].get("additionalProperties"), None, "it would forbid every key");
     assert!(reasons(json!({"type": "object", "properties": {"a": {}}})).contains("needs a type"));
     assert!(reasons(json!({"type": "array"})).contains("needs a type"));
-    assert!(
-        reasons(json!({"type": "array", "prefixItems": [{"type": "string"}]}))
-            .contains("prefixItems")
-    );
+    assert!(reasons(json!({"type": "array", "prefixItems": [{"type": "string"}]})).contains("prefixItems"));
     assert!(reasons(json!({"allOf": [{"type": "string"}, {"type": "integer"}]})).contains("allOf"));
     let mut deep = json!({"type": "string"});
     for _ in 0..12 {
         deep = json!({"type": "object", "properties": {"a": deep}, "required": ["a"]});
     }
     assert!(reasons(deep).contains("nests deeper"));
-    assert!(
-        Schema::from_text("a json, b string")
-            .unwrap()
-            .strict_possible()
-            .is_err()
-    );
-    assert!(
-        Schema::from_text("a struct{b date?}[], c enum(x, y)?")
-            .unwrap()
-            .strict_possible()
-            .is_ok()
-    );
+    assert!(Schema::from_text("a json, b string").unwrap().strict_possible().is_err());
+    assert!(Schema::from_text("a struct{b date?}[], c enum(x, y)?").unwrap().strict_possible().is_ok());
 }
 
 #[test]
@@ -214,10 +192,7 @@ fn the_outline_shows_the_json_to_write() {
   "more": any JSON
 }"#
     );
-    let bounded = Schema::from_json(
-        json!({"type": ["number", "null"], "maximum": 1, "description": "how sure"}),
-    )
-    .unwrap();
+    let bounded = Schema::from_json(json!({"type": ["number", "null"], "maximum": 1, "description": "how sure"})).unwrap();
     assert_eq!(bounded.outline(), "number or null  // how sure (at most 1)");
 }
 
@@ -225,12 +200,6 @@ fn the_outline_shows_the_json_to_write() {
 fn the_estimate_follows_its_formula() {
     assert_eq!(Schema::boolean("answer").estimated_tokens(), 2 + 2 + 4 + 2);
     let labels: Vec<String> = ["good".to_owned(), "mediocre!".to_owned()].into();
-    assert_eq!(
-        Schema::labels(&labels).unwrap().estimated_tokens(),
-        2 + 2 + 4 + 3 + 2
-    );
-    assert_eq!(
-        Schema::from_text("list<int>").unwrap().estimated_tokens(),
-        8 * 5 + 2
-    );
+    assert_eq!(Schema::labels(&labels).unwrap().estimated_tokens(), 2 + 2 + 4 + 3 + 2);
+    assert_eq!(Schema::from_text("list<int>").unwrap().estimated_tokens(), 8 * 5 + 2);
 }

@@ -10,18 +10,12 @@ fn label() -> impl Strategy<Value = String> {
 }
 
 fn field(ty: impl Strategy<Value = Type>) -> impl Strategy<Value = Field> {
-    (
-        label(),
+    (label(), ty, any::<bool>(), proptest::option::of("\\PC{0,12}")).prop_map(|(name, ty, required, description)| Field {
+        name,
         ty,
-        any::<bool>(),
-        proptest::option::of("\\PC{0,12}"),
-    )
-        .prop_map(|(name, ty, required, description)| Field {
-            name,
-            ty,
-            required,
-            description,
-        })
+        required,
+        description,
+    })
 }
 
 fn types() -> impl Strategy<Value = Type> {
@@ -33,8 +27,7 @@ fn types() -> impl Strategy<Value = Type> {
         Just(Type::Date),
         Just(Type::DateTime),
         Just(Type::Json),
-        proptest::collection::btree_set(label(), 1..5)
-            .prop_map(|labels| Type::Enum(labels.into_iter().collect())),
+        proptest::collection::btree_set(label(), 1..5).prop_map(|labels| Type::Enum(labels.into_iter().collect())),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
@@ -50,14 +43,10 @@ fn types() -> impl Strategy<Value = Type> {
 
 /// An answer of the type, its choices taken from `seed`.
 fn answer_of(ty: &Type, seed: &mut u64) -> Value {
-    *seed = seed
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     let pick = *seed >> 33;
     match ty {
-        Type::String => {
-            Value::from(["", "it's {\"so\": 1}", "```\n// ü", "true"][(pick % 4) as usize])
-        }
+        Type::String => Value::from(["", "it's {\"so\": 1}", "```\n// ü", "true"][(pick % 4) as usize]),
         Type::Integer => Value::from(pick as i64 - (1 << 30)),
         Type::Number => Value::from(pick as f64 / 7.0),
         Type::Boolean => Value::from(pick.is_multiple_of(2)),
@@ -86,16 +75,12 @@ fn as_strict(ty: &Type, value: &Value) -> Value {
             fields
                 .iter()
                 .map(|field| {
-                    let value = map
-                        .get(&field.name)
-                        .map_or(Value::Null, |value| as_strict(&field.ty, value));
+                    let value = map.get(&field.name).map_or(Value::Null, |value| as_strict(&field.ty, value));
                     (field.name.clone(), value)
                 })
                 .collect(),
         ),
-        (Type::List(item), Value::Array(values)) => {
-            values.iter().map(|value| as_strict(item, value)).collect()
-        }
+        (Type::List(item), Value::Array(values)) => values.iter().map(|value| as_strict(item, value)).collect(),
         _ => value.clone(),
     }
 }
@@ -107,11 +92,7 @@ fn with_json_required(ty: Type) -> Type {
         Type::Struct(fields) => Type::Struct(
             fields
                 .into_iter()
-                .map(|field| Field {
-                    required: field.required || field.ty == Type::Json,
-                    ty: with_json_required(field.ty),
-                    ..field
-                })
+                .map(|field| Field { required: field.required || field.ty == Type::Json, ty: with_json_required(field.ty), ..field })
                 .collect(),
         ),
         other => other,
@@ -123,21 +104,8 @@ fn documents() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         (-3..9i64).prop_map(Value::from),
-        prop::sample::select(vec![
-            "string",
-            "object",
-            "array",
-            "integer",
-            "null",
-            "#",
-            "#/$defs/a",
-            "#/anyOf/0",
-            "a",
-            "date",
-            "(",
-            "^a"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["string", "object", "array", "integer", "null", "#", "#/$defs/a", "#/anyOf/0", "a", "date", "(", "^a"])
+            .prop_map(Value::from),
     ];
     let keyword = prop::sample::select(vec![
         "type",
@@ -174,12 +142,8 @@ fn documents() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 4, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(Value::from),
-            vec((keyword.clone(), inner), 0..4).prop_map(|pairs| Value::Object(
-                pairs
-                    .into_iter()
-                    .map(|(key, value)| (key.to_owned(), value))
-                    .collect()
-            )),
+            vec((keyword.clone(), inner), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())),
         ]
     })
 }

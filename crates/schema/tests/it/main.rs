@@ -1,11 +1,6 @@
 //! The crate seen from outside: texts into schemas, schemas into dialects, answers into values.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and a measurement prints"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and a measurement prints")]
 
 mod dialects;
 mod documents;

@@ -31,10 +31,7 @@ fn check(text: &str, expected: Type) {
 #[test]
 fn every_type_has_its_names() {
     for (names, ty) in [
-        (
-            &["string", "str", "text", "STRING", "Text"][..],
-            Type::String,
-        ),
+        (&["string", "str", "text", "STRING", "Text"][..], Type::String),
         (&["int", "integer", "bigint", "INT"], Type::Integer),
         (&["float", "double", "number"], Type::Number),
         (&["bool", "boolean"], Type::Boolean),
@@ -43,10 +40,7 @@ fn every_type_has_its_names() {
         (&["json"], Type::Json),
     ] {
         for name in names {
-            check(
-                &format!("a {name}"),
-                Type::Struct(vec![Field::new("a", ty.clone())]),
-            );
+            check(&format!("a {name}"), Type::Struct(vec![Field::new("a", ty.clone())]));
             check(name, ty.clone());
         }
     }
@@ -85,38 +79,17 @@ fn spellings_of_the_same() {
 
 #[test]
 fn structs_nest_in_three_brackets() {
-    let inner = Type::Struct(vec![
-        Field::new("city", Type::String),
-        optional(Field::new("since", Type::Date)),
-    ]);
-    let expected = Type::Struct(vec![
-        Field::new("home", inner.clone()),
-        Field::new("others", list(inner)),
-    ]);
-    check(
-        "home struct{city string, since date?}, others {city string, since date?}[]",
-        expected.clone(),
-    );
-    check(
-        "home struct<city string, since date?>, others list<struct<city: string, since?: date>>",
-        expected.clone(),
-    );
-    check(
-        "home struct(city string, since date?), others list<{city string, since date?,}>",
-        expected,
-    );
+    let inner = Type::Struct(vec![Field::new("city", Type::String), optional(Field::new("since", Type::Date))]);
+    let expected = Type::Struct(vec![Field::new("home", inner.clone()), Field::new("others", list(inner))]);
+    check("home struct{city string, since date?}, others {city string, since date?}[]", expected.clone());
+    check("home struct<city string, since date?>, others list<struct<city: string, since?: date>>", expected.clone());
+    check("home struct(city string, since date?), others list<{city string, since date?,}>", expected);
 }
 
 #[test]
 fn labels_with_blanks_and_quotes() {
-    check(
-        "enum(very good, 'it''s, bad', \"so \"\"so\"\"\", -1)",
-        enumeration(&["very good", "it's, bad", "so \"so\"", "-1"]),
-    );
-    check(
-        "mood enum(gut, größer,)",
-        Type::Struct(vec![Field::new("mood", enumeration(&["gut", "größer"]))]),
-    );
+    check("enum(very good, 'it''s, bad', \"so \"\"so\"\"\", -1)", enumeration(&["very good", "it's, bad", "so \"so\"", "-1"]));
+    check("mood enum(gut, größer,)", Type::Struct(vec![Field::new("mood", enumeration(&["gut", "größer"]))]));
 }
 
 #[test]
@@ -137,11 +110,7 @@ fn names_with_other_characters() {
 fn refused(text: &str, line: usize, column: usize, says: &str) {
     match Schema::from_text(text) {
         Err(SchemaError::ShortForm(fault)) => {
-            assert_eq!(
-                (fault.line, fault.column),
-                (line, column),
-                "{text}\n{fault}"
-            );
+            assert_eq!((fault.line, fault.column), (line, column), "{text}\n{fault}");
             assert!(fault.message.contains(says), "{text}\n{fault}");
         }
         other => panic!("{text}: {other:?}"),
@@ -152,33 +121,18 @@ fn refused(text: &str, line: usize, column: usize, says: &str) {
 fn faults_have_a_place_and_a_way_out() {
     refused("", 1, 1, "empty");
     refused("  \n", 1, 1, "empty");
-    refused(
-        "product strng, stars int",
-        1,
-        9,
-        "`strng` is not a type; did you mean `string`?",
-    );
+    refused("product strng, stars int", 1, 9, "`strng` is not a type; did you mean `string`?");
     refused("a int,\n  b flaot", 2, 5, "did you mean `float`?");
     refused("a varchar", 1, 3, "did you mean `string`?");
     refused("a object", 1, 3, "`json`");
     refused("a quaternion", 1, 3, "`quaternion` is not a type");
-    refused(
-        "product, stars int",
-        1,
-        8,
-        "the field `product` has no type",
-    );
+    refused("product, stars int", 1, 8, "the field `product` has no type");
     refused("product", 1, 8, "the field `product` has no type");
     refused("a int b int", 1, 7, "expected `,` or the end");
     refused("a int, , b int", 1, 8, "expected a field's name, found `,`");
     refused("1a int", 1, 1, "expected a field's name");
     refused("a list", 1, 7, "the type of its items");
-    refused(
-        "a list<",
-        1,
-        8,
-        "expected a type, found the end of the text",
-    );
+    refused("a list<", 1, 8, "expected a type, found the end of the text");
     refused("a list<int", 1, 11, "`>`");
     refused("list<strng>", 1, 6, "did you mean `string`?");
     refused("a list<int?>", 1, 11, "cannot be optional");
@@ -199,31 +153,18 @@ fn faults_have_a_place_and_a_way_out() {
 #[test]
 fn deep_nesting_is_an_error() {
     let text = format!("a {}int{}", "list<".repeat(5000), ">".repeat(5000));
-    assert!(
-        Schema::from_text(&text)
-            .unwrap_err()
-            .to_string()
-            .contains("nested more than")
-    );
+    assert!(Schema::from_text(&text).unwrap_err().to_string().contains("nested more than"));
     let text = format!("a int{}", "[]".repeat(5000));
-    assert!(matches!(
-        Schema::from_text(&text),
-        Err(SchemaError::ShortForm(_) | SchemaError::TooLarge(_))
-    ));
+    assert!(matches!(Schema::from_text(&text), Err(SchemaError::ShortForm(_) | SchemaError::TooLarge(_))));
     let text = "{a ".repeat(5000);
     assert!(Schema::from_text(&text).is_err());
 }
 
 #[test]
 fn the_message_a_person_sees() {
-    let error = Schema::from_text("product string,\n  stars intger")
-        .unwrap_err()
-        .to_string();
+    let error = Schema::from_text("product string,\n  stars intger").unwrap_err().to_string();
     let lines: Vec<&str> = error.lines().collect();
-    assert_eq!(
-        lines[0],
-        "schema text, line 2, column 9: `intger` is not a type; did you mean `integer`?"
-    );
+    assert_eq!(lines[0], "schema text, line 2, column 9: `intger` is not a type; did you mean `integer`?");
     assert_eq!(lines[1], "    stars intger");
     assert_eq!(lines[2], "          ^^^^^^");
     assert!(lines[3].starts_with("types: string, int, float"));

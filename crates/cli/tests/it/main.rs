@@ -1,0 +1,21 @@
+//! The `corsac` binary as a person meets it: every test starts the real program with a home of its own, and a simulated
+//! provider on the loopback where one is needed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod attribution;
+mod commands;
+mod configuration;
+mod explain;
+mod gate;
+mod input;
+mod keys;
+mod limits;
+mod memory;
+mod output;
+mod rows;
+mod shell;
+mod simulated;
+mod stopped;
+mod trouble;
+mod usage;
