@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, Origin, seconds};
-use corsac_dispatch::{Catalog, Clock, Dispatcher, Exchange, HttpExchange, HttpOptions, Settings, SystemClock};
+use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Exchange, HttpExchange, HttpOptions, Settings, SystemClock};
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, Progress};
 use corsac_local::{LoadOptions, LocalExchange, LocalModel};
 use corsac_sim::{SimConfig, SimExchange, Simulator};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{Usd, header};
+
+use tokio::task::JoinHandle;
 
 use crate::args::{Asking, EngineChoice};
 use crate::exit::{Exit, Stop};
@@ -28,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) settings: Settings,
     config: Config,
     sim_script: Option<PathBuf>,
+    coming: Option<JoinHandle<Option<Catalog>>>,
 }
 
 /// An engine that can be asked.
@@ -43,6 +46,11 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
     let config_folder = dirs::config_dir().map(|folder| folder.join("corsac"));
     let environment = |name: &str| std::env::var(name).ok();
     let mut config = Config::load(asking.config.as_deref(), &folder, config_folder.as_deref(), &environment)?;
+    let by_default = config.app == App::corsac(config.app.categories.clone());
+    if by_default && (asking.app_name.is_some() || asking.app_url.is_some()) {
+        // an app of the user's own must not be counted under Corsac's name or address
+        (config.app.name, config.app.url) = (None, None);
+    }
     config.app.name = asking.app_name.clone().or(config.app.name);
     config.app.url = asking.app_url.clone().or(config.app.url);
     let mut settings = config.settings(asking.profile.as_deref())?;
@@ -75,7 +83,7 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         (None, None) if config.key.is_some() => EngineChoice::Openrouter,
         (None, None) => EngineChoice::Local,
     };
-    Ok(Prepared { choice, settings, config, sim_script: asking.sim_script.clone() })
+    Ok(Prepared { choice, settings, config, sim_script: asking.sim_script.clone(), coming: None })
 }
 
 impl Prepared {
@@ -125,14 +133,15 @@ impl Prepared {
         }
     }
 
-    fn refresh_in_background(&self, file: PathBuf, now_ms: i64) -> Result<(), Stop> {
+    fn refresh_in_background(&mut self, file: PathBuf, now_ms: i64) -> Result<(), Stop> {
         let exchange = HttpExchange::new(&self.http_options()?)?;
         let with_key = self.config.key.is_some();
-        tokio::spawn(async move {
-            if let Ok(catalog) = Catalog::fetch(&exchange, with_key, now_ms).await {
-                let _ = catalog.keep(&file);
-            }
-        });
+        self.coming = Some(tokio::spawn(async move {
+            let catalog = Catalog::fetch(&exchange, with_key, now_ms).await.ok()?;
+            // not being able to keep it costs one more fetch next time, nothing else
+            let _ = catalog.keep(&file);
+            Some(catalog)
+        }));
         Ok(())
     }
 
@@ -199,8 +208,17 @@ impl Prepared {
         };
         let name = exchange.engine();
         let model = self.settings.models[0].to_string();
-        let dispatcher = Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), self.settings);
-        Ok(Engine { dispatcher: Arc::new(dispatcher), name, model })
+        let models = self.settings.models.clone();
+        let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), self.settings));
+        if let Some(coming) = self.coming {
+            let dispatcher = Arc::clone(&dispatcher);
+            tokio::spawn(async move {
+                if let Ok(Some(catalog)) = coming.await {
+                    dispatcher.learn_prices(models.into_iter().filter_map(|model| Some((Arc::clone(&model), catalog.pricing(&model)?))));
+                }
+            });
+        }
+        Ok(Engine { dispatcher, name, model })
     }
 
     fn check_key(&self) -> Result<(), Stop> {

@@ -76,9 +76,9 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     }
     for (kind, count) in report.failures {
         lines.push(format!(
-            "  failed   {} {kind}, first at row {} of {}: {}",
+            "  failed   {} {kind}, first at row {} (from 0) of {}: {}",
             grouped(count.rows),
-            count.row + 1,
+            count.row,
             count.operator,
             one_line(&count.message)
         ));

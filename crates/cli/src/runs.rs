@@ -97,10 +97,10 @@ fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(),
     }
     for kind in ledger.failures_by_kind(&run.id)? {
         screen::result(&format!(
-            "failed   {} {}, first at row {}: {}",
+            "failed   {} {}, first at row {} (from 0): {}",
             grouped(kind.calls),
             kind.kind,
-            kind.first_row + 1,
+            kind.first_row,
             excerpt(&kind.first_message, 200)
         ));
     }

@@ -1,16 +1,17 @@
 //! The only place that prints. Results go to stdout, everything else to stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
+//!
+//! A reader that went away (a closed pipe) is no error of ours: whatever cannot be printed is dropped.
 
 use std::io::{IsTerminal, Write};
 
 /// A line for a person.
 pub(crate) fn note(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// What went wrong.
 pub(crate) fn error(message: &str) {
-    eprintln!("corsac: {message}");
+    let _ = writeln!(std::io::stderr(), "corsac: {message}");
 }
 
 /// A line of a result. A reader that went away is no error.
@@ -25,19 +26,19 @@ pub(crate) fn is_watched() -> bool {
 
 /// Draws a line over the one before.
 pub(crate) fn redraw(line: &str) {
-    eprint!("\r\x1b[K{line}");
+    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
     let _ = std::io::stderr().flush();
 }
 
 /// Takes the drawn line away.
 pub(crate) fn clear() {
-    eprint!("\r\x1b[K");
+    let _ = write!(std::io::stderr(), "\r\x1b[K");
     let _ = std::io::stderr().flush();
 }
 
 /// Asks yes or no; anything but yes is no.
 pub(crate) fn confirm(question: &str) -> bool {
-    eprint!("{question} [y/N] ");
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")

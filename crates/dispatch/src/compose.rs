@@ -41,8 +41,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) routes: bool,
 }
 
-/// Answers of this length are never cut short, however little a schema seems to ask for: models that reason need room.
-const SMALLEST_LIMIT: u32 = 256;
+/// Short enough that a small budget reserves for many rows; a model that reasons first is cut once, and remembered.
+const SMALLEST_LIMIT: u32 = 64;
 /// The embedded model does not reason, and room that is set aside for long answers is room for fewer rows at once.
 const SMALLEST_LOCAL_LIMIT: u32 = 24;
 const TEXT_LIMIT: u32 = 512;

@@ -247,11 +247,12 @@ impl Config {
         let text = |name| variable(name).map(|(value, _)| value);
         let categories =
             text("CORSAC_APP_CATEGORIES").map(|list| list.split(',').map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect());
-        let app = App {
+        let given = App {
             name: text("CORSAC_APP_NAME").or_else(|| file.app.name.clone()),
             url: text("CORSAC_APP_URL").or_else(|| file.app.url.clone()),
             categories: categories.unwrap_or_else(|| file.app.categories.clone()),
         };
+        let app = if given.name.is_none() && given.url.is_none() { App::corsac(given.categories) } else { given };
         let key = key.map(|(key, origin)| (SecretString::from(key.trim().to_owned()), origin));
         Ok(Config { file, path, key, base_url, app })
     }

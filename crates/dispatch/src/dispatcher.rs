@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use corsac_ledger::{AttemptRecord, CallOutcome, CallRecord, CostSource, Fingerprint, Ledger, StoredAnswer, Usage};
-use corsac_policy::{Course, Ending, Fault, FaultClass, Step, remedy};
+use corsac_policy::{Course, Ending, Fault, FaultClass, Step, estimated_tokens, remedy};
 use corsac_wire::Usd;
-use parking_lot::Mutex;
+use corsac_wire::catalog::Pricing;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ pub struct Dispatcher {
     composer: Composer,
     tally: Tally,
     slugs: ProviderSlugs,
+    prices: RwLock<HashMap<Arc<str>, Pricing>>,
     quirks: Mutex<HashMap<(usize, Fingerprint), Quirk>>,
     aborted: CancellationToken,
     chance: AtomicU64,
@@ -47,6 +49,7 @@ struct Quirk {
     without_temperature: bool,
     strategy: Option<corsac_policy::Strategy>,
     ignored: Vec<String>,
+    max_tokens: u32,
 }
 
 /// After so many calls in a row without a connection, the rest need not try.
@@ -55,6 +58,7 @@ const UNREACHABLE_CALLS: u32 = 64;
 impl Dispatcher {
     /// A dispatcher over an exchange and a ledger.
     pub fn new(exchange: Arc<dyn Exchange>, ledger: Ledger, clock: Arc<dyn Clock>, settings: Settings) -> Dispatcher {
+        let prices = RwLock::new(settings.prices.clone());
         Dispatcher {
             gate: Gate::new(Arc::clone(&clock), exchange.window(), settings.budget),
             models: settings.models.iter().map(|model| model.to_string()).collect(),
@@ -67,6 +71,7 @@ impl Dispatcher {
             composer: Composer::default(),
             tally: Tally::default(),
             slugs: ProviderSlugs::default(),
+            prices,
             quirks: Mutex::default(),
             aborted: CancellationToken::new(),
             reached: AtomicBool::new(false),
@@ -87,6 +92,11 @@ impl Dispatcher {
     /// Requests a minute that models were found to allow.
     pub fn learned_limits(&self) -> Vec<(Arc<str>, f64)> {
         self.gate.learned_limits()
+    }
+
+    /// Takes in prices that became known after the start.
+    pub fn learn_prices(&self, prices: impl IntoIterator<Item = (Arc<str>, Pricing)>) {
+        self.prices.write().extend(prices);
     }
 
     /// Asks nothing more. Calls under way end and are recorded; those waiting fail as interrupted.
@@ -190,7 +200,7 @@ impl Dispatcher {
                 Ok(answer)
             }
             Err(ends) => {
-                let mut failure = failure_of(ends, self.exchange.as_ref(), models, self.settings.budget);
+                let mut failure = failure_of(ends, self.exchange.as_ref(), models, self.settings.budget, self.tally.glance().2);
                 failure.attempts = journey.requests;
                 failure.cost = journey.cost;
                 failure.model = last.map(|attempt| attempt.model_served.clone().unwrap_or_else(|| Arc::clone(&attempt.model_asked)));
@@ -232,7 +242,7 @@ impl Dispatcher {
             self.tally.remedy(kind_of(&remedy.step));
             journey.rejected = reading.rejected.or(journey.rejected.take());
             journey.course.take(&remedy.step);
-            self.remember(call, &journey.course, &remedy.step);
+            self.remember(call, &journey.course, &remedy.step, fault.class == FaultClass::Truncated);
             if let Step::Retry { after } = remedy.step
                 && !after.is_zero()
             {
@@ -247,8 +257,8 @@ impl Dispatcher {
         let ignored = self.slugs.of(&course.ignored, self.exchange.as_ref()).await;
         let turn = Turn { course, rejected: journey.rejected.as_deref(), ignored: &ignored, routes: self.exchange.routes() };
         let body = self.composer.body(call, &self.settings, models, &turn);
-        let pricing = self.settings.prices.get(model);
-        let at_most = compose::at_most(call, course.max_tokens, pricing);
+        let pricing = self.prices.read().get(model).copied();
+        let at_most = compose::at_most(call, course.max_tokens, pricing.as_ref());
         let permit = self.gate.enter(model, at_most).await.map_err(Ends::Denied)?;
         let started_ms = self.clock.epoch_ms();
         let started = self.clock.elapsed();
@@ -256,7 +266,7 @@ impl Dispatcher {
         let reply = self.exchange.exchange(Request::post("chat/completions", body, timeout)).await;
         let reading = read(reply, &call.contract, course.strategy, &call.origin.operator);
         let used = usage(&reading);
-        let (cost, cost_source) = self.price(&reading, pricing, used);
+        let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used);
         permit.finish(ending(&reading), cost.unwrap_or_default());
         if !matches!(&reading.result, Err(fault) if fault.class == FaultClass::Unreachable) {
             self.reached.store(true, Ordering::Relaxed);
@@ -284,18 +294,24 @@ impl Dispatcher {
         Ok(reading)
     }
 
-    /// `usage.cost` where it is told, else tokens times the catalog's price. A fault without usage costs nothing.
-    fn price(&self, reading: &Reading, pricing: Option<&corsac_wire::catalog::Pricing>, used: Usage) -> (Option<Usd>, CostSource) {
+    /// `usage.cost` where it is told, else tokens times the catalog's price, the tokens estimated where they are not told
+    /// either. A fault without usage costs nothing.
+    fn price(&self, reading: &Reading, call: &Call, pricing: Option<&Pricing>, used: Usage) -> (Option<Usd>, CostSource) {
         if !self.exchange.routes() {
             return (Some(Usd::ZERO), CostSource::Reported);
         }
         if let Some(cost) = reading.cost() {
             return (Some(cost), CostSource::Reported);
         }
-        if reading.result.is_err() && used.completion_tokens == 0 {
-            return (Some(Usd::ZERO), CostSource::Unknown);
-        }
-        match pricing.and_then(|pricing| pricing.cost(used.prompt_tokens, used.completion_tokens)) {
+        let (prompt, answer) = match (&reading.result, used.prompt_tokens + used.completion_tokens) {
+            (Err(_), 0) => return (Some(Usd::ZERO), CostSource::Unknown),
+            (Ok(validated), 0) => {
+                let prompt = estimated_tokens(&call.system) + estimated_tokens(&call.user);
+                (prompt, estimated_tokens(&validated.value.to_string()))
+            }
+            _ => (used.prompt_tokens, used.completion_tokens),
+        };
+        match pricing.and_then(|pricing| pricing.cost(prompt, answer)) {
             Some(cost) => (Some(cost), CostSource::Estimated),
             None => (None, CostSource::Unknown),
         }
@@ -308,17 +324,22 @@ impl Dispatcher {
             course.without_temperature = quirk.without_temperature;
             course.strategy = quirk.strategy.unwrap_or(course.strategy);
             course.ignored.clone_from(&quirk.ignored);
+            course.max_tokens = course.max_tokens.max(quirk.max_tokens.min(course.max_tokens_cap()));
         }
         course
     }
 
     /// Keeps what the first model was found not to take. A provider that refused a schema stays out for this schema.
-    fn remember(&self, call: &Call, course: &Course, step: &Step) {
+    fn remember(&self, call: &Call, course: &Course, step: &Step, cut: bool) {
         if course.model != 0 {
             return;
         }
         let mut quirks = self.quirks.lock();
         match step {
+            Step::MaxTokens(tokens) if cut => {
+                let quirk = quirks.entry(quirk_key(call, 0)).or_default();
+                quirk.max_tokens = quirk.max_tokens.max(*tokens);
+            }
             Step::AllowProviders => quirks.entry(quirk_key(call, 0)).or_default().ignored.clear(),
             Step::DropTemperature => quirks.entry(quirk_key(call, 0)).or_default().without_temperature = true,
             Step::NextStrategy(strategy) if !course.corrected => quirks.entry(quirk_key(call, 0)).or_default().strategy = Some(*strategy),
@@ -340,6 +361,12 @@ impl Dispatcher {
             let in_a_row = self.unreachable_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
             if !self.reached.load(Ordering::Relaxed) || in_a_row >= UNREACHABLE_CALLS {
                 failure.kind = FailureKind::Offline;
+                failure.message = format!(
+                    "{}. Check the network, and OPENROUTER_BASE_URL if you set it (asked: {}); run again to go on",
+                    failure.message.trim_end_matches('.'),
+                    self.exchange.address()
+                )
+                .into();
             }
         }
     }

@@ -32,11 +32,13 @@ impl Failure {
     }
 }
 
-pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String], budget: Option<Usd>) -> Failure {
+pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String], budget: Option<Usd>, spent: Usd) -> Failure {
     let fault = match ends {
         Ends::Denied(Denied::BudgetReached) => {
             let ceiling = budget.unwrap_or_default();
-            return Failure::new(FailureKind::BudgetReached, format!("not asked: the budget of {ceiling} is used up"));
+            let message =
+                format!("not asked: {spent} of the budget of {ceiling} is spent, and one more request may cost more than is left");
+            return Failure::new(FailureKind::BudgetReached, message);
         }
         Ends::Denied(Denied::Stopped) => return Failure::interrupted(),
         Ends::Denied(Denied::Closed) => {
@@ -50,7 +52,7 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
         }
         Ends::Fault(fault) => fault,
     };
-    let said = fault.message.trim();
+    let said = fault.message.trim().trim_end_matches('.');
     let names = models.join(", ");
     match fault.class {
         FaultClass::Unauthorized => Failure::new(
@@ -84,7 +86,14 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
         FaultClass::SchemaRefused => Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}")),
         FaultClass::ContextLength { .. } => Failure::new(FailureKind::BadInput, format!("the input is too long for {names}: {said}")),
         FaultClass::BadRequest => Failure::new(FailureKind::Refused, said),
-        FaultClass::RateLimited | FaultClass::UpstreamRateLimited | FaultClass::DailyQuota | FaultClass::InFlightBudget => {
+        FaultClass::DailyQuota => {
+            let hours = fault.come_back.map_or(String::new(), |wait| format!("; it resets in {:.1} h", wait.as_secs_f64() / 3_600.0));
+            Failure::new(
+                FailureKind::RateLimited,
+                format!("the day's quota is used up: {said}{hours}. A model without :free has no such quota"),
+            )
+        }
+        FaultClass::RateLimited | FaultClass::UpstreamRateLimited | FaultClass::InFlightBudget => {
             Failure::new(FailureKind::RateLimited, said)
         }
         FaultClass::Timeout => Failure::new(FailureKind::Timeout, said),

@@ -35,7 +35,7 @@ pub(crate) struct Validated {
 impl Reading {
     /// What OpenRouter said it cost.
     pub(crate) fn cost(&self) -> Option<Usd> {
-        self.usage.cost
+        self.usage.cost.filter(|cost| *cost >= Usd::ZERO)
     }
 
     fn fault(fault: Fault) -> Reading {
@@ -95,7 +95,11 @@ fn with_source(reading: Reading, chat: &ChatReply) -> Reading {
 fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &str) -> Reading {
     let text = match strategy {
         Strategy::ForcedTool => chat.arguments(tool).or(chat.text()),
-        Strategy::Text | Strategy::ResponseFormat | Strategy::Prompted => chat.text(),
+        Strategy::Text => chat.text(),
+        // some providers turn the schema into a tool of their own and answer with a call of it
+        Strategy::ResponseFormat | Strategy::Prompted => {
+            chat.text().filter(|text| !text.trim().is_empty()).or_else(|| chat.arguments(tool)).or(chat.text())
+        }
     };
     let (result, rejected) = match judge(chat, text, contract, strategy) {
         Ok(validated) => (Ok(validated), None),

@@ -113,11 +113,11 @@ impl VisitorMut for Spelling {
 
 /// `(call(…)).field` is only understood with the field's name as a text.
 fn name_field_by_text(access: &mut ast::AccessExpr) {
-    if let ast::AccessExpr::Dot(field) = access {
-        if let ast::Expr::Identifier(name) = field {
-            let text = ast::Value::SingleQuotedString(name.value.clone());
-            *field = ast::Expr::Value(text.into());
-        }
+    if let ast::AccessExpr::Dot(field) = access
+        && let ast::Expr::Identifier(name) = field
+    {
+        let text = ast::Value::SingleQuotedString(name.value.clone());
+        *field = ast::Expr::Value(text.into());
     }
 }
 

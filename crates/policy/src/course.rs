@@ -48,8 +48,8 @@ pub struct Course {
     pub repeats: u32,
     /// Whether the answer was asked for again with its error shown.
     pub corrected: bool,
-    /// Whether `max_tokens` was changed by a remedy.
-    pub resized: bool,
+    /// How often `max_tokens` was changed by a remedy.
+    pub resized: u32,
     limits: Limits,
 }
 
@@ -68,7 +68,7 @@ impl Course {
             rate_limited: 0,
             repeats: 0,
             corrected: false,
-            resized: false,
+            resized: 0,
             limits: limits.clone(),
         }
     }
@@ -117,7 +117,7 @@ impl Course {
             }
             Step::MaxTokens(tokens) => {
                 self.max_tokens = *tokens;
-                self.resized = true;
+                self.resized += 1;
             }
             Step::AskAgain(error) => {
                 self.correction = Some(error.clone());
@@ -134,7 +134,7 @@ impl Course {
                 self.rate_limited = 0;
                 self.repeats = 0;
                 self.corrected = false;
-                self.resized = false;
+                self.resized = 0;
             }
         }
     }

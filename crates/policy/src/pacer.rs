@@ -44,6 +44,12 @@ pub struct Pacer {
     cycle_start: Duration,
     served_in_cycle: f64,
     barren_rounds: u32,
+    /// Of the latest replies, the share that was 429, newer ones counting more.
+    refused_share: f64,
+    served_since: f64,
+    counted_since: Duration,
+    resting: bool,
+    told: bool,
 }
 
 /// A learned pace, kept with a token bucket.
@@ -61,7 +67,11 @@ const FIRST_WINDOW: f64 = 64.0;
 /// are under way within a quarter of a second.
 const TICK: Duration = Duration::from_millis(40);
 /// A pace that works grows by this much a second.
-const GROWTH_PER_SECOND: f64 = 0.03;
+const GROWTH_PER_SECOND: f64 = 0.04;
+/// What one reply counts in the share of refusals.
+const SHARE_STEP: f64 = 0.1;
+/// From this share on, the whole scope rests.
+const RESTING_SHARE: f64 = 0.35;
 /// Rounds without a single answer after which waiting is no use.
 const BARREN_ROUNDS: u32 = 8;
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -82,11 +92,19 @@ impl Pacer {
             cycle_start: Duration::ZERO,
             served_in_cycle: 0.0,
             barren_rounds: 0,
+            refused_share: 0.0,
+            served_since: 0.0,
+            counted_since: Duration::ZERO,
+            resting: false,
+            told: false,
         }
     }
 
     /// Lets a request start, or says when to ask again. `Go` counts it as under way.
     pub fn admit(&mut self, now: Duration) -> Admission {
+        if self.resting && now >= self.rests_until {
+            self.wake(now);
+        }
         let closed = self.barren_rounds >= BARREN_ROUNDS;
         if now < self.rests_until {
             return if closed { Admission::Closed(self.rests_until) } else { Admission::At(self.rests_until) };
@@ -142,10 +160,16 @@ impl Pacer {
         self.ended_in_tick += 1.0;
         match ending {
             Ending::Served => {
-                self.barren_rounds = 0;
+                self.refused_share *= 1.0 - SHARE_STEP;
                 self.served_in_cycle += 1.0;
+                self.served_since += 1.0;
+                if !self.resting {
+                    self.barren_rounds = 0;
+                }
                 if self.last_decrease.is_some() {
-                    self.window = (self.window + 4.0 / self.window.max(1.0)).min(self.ceiling);
+                    // with a learned pace the window need not hold back; without one it feels its way
+                    let step = if self.rate.is_some() { 1.0 } else { 0.5 };
+                    self.window = (self.window + step).min(self.ceiling);
                 }
             }
             Ending::Lost => {}
@@ -154,32 +178,64 @@ impl Pacer {
     }
 
     fn slow_down(&mut self, now: Duration, started: Duration, come_back: Option<Duration>) {
+        self.refused_share = self.refused_share * (1.0 - SHARE_STEP) + SHARE_STEP;
         if self.last_decrease.is_some_and(|at| started <= at) {
             // of the same burst: it was sent before the last time we slowed down
-            if let Some(wait) = come_back {
+            if let (Some(wait), true) = (come_back, self.resting) {
                 self.rests_until = self.rests_until.max(now + wait);
             }
             return;
         }
-        self.barren_rounds = if self.served_in_cycle == 0.0 { self.barren_rounds + 1 } else { 0 };
+        let alone = self.in_flight == 0 && self.served_in_cycle == 0.0;
+        if self.refused_share < RESTING_SHARE && !alone {
+            // a refusal here and there: the call that met it waits, the others go on a little slower
+            self.window = (self.window * 0.95).max(1.0);
+            if let Some(rate) = &mut self.rate {
+                rate.per_second *= 0.98;
+            }
+            return;
+        }
         let backoff = Duration::from_secs(1).saturating_mul(1 << self.barren_rounds.min(6)).min(LONGEST_BACKOFF);
-        let wait = come_back.unwrap_or(backoff);
-        self.rests_until = self.rests_until.max(now + wait);
-        let told = come_back.is_some();
-        // told when the limit resets, a cycle is as long as the limit's own window; else only what was seen counts
-        let cycle_end = if told { self.rests_until } else { now };
+        self.told |= come_back.is_some();
+        self.rests_until = self.rests_until.max(now + come_back.unwrap_or(backoff));
+        self.window = (self.window.min(self.in_flight as f64 + 1.0) / 2.0).max(1.0);
+        self.last_decrease = Some(now);
+        self.resting = true;
+    }
+
+    /// Answers a second over the last minutes, rests included.
+    fn average(&mut self, now: Duration) -> f64 {
+        let mut elapsed = now.saturating_sub(self.counted_since).as_secs_f64();
+        if elapsed > 300.0 {
+            self.counted_since = now.saturating_sub(Duration::from_secs_f64(elapsed / 2.0));
+            self.served_since /= 2.0;
+            elapsed /= 2.0;
+        }
+        self.served_since / elapsed.max(1.0)
+    }
+
+    /// The rest is over. What was served between the last rest and the end of this one, answers that came in while
+    /// resting included, is what the limit lets through.
+    fn wake(&mut self, now: Duration) {
+        let told = std::mem::take(&mut self.told);
+        // told when the limit resets, a cycle is as long as the limit's own window; else only the active part counts
+        let cycle_end = if told { self.rests_until } else { self.last_decrease.unwrap_or(now) };
         let cycle = cycle_end.saturating_sub(self.cycle_start).as_secs_f64().max(0.1);
         let seen = self.served_in_cycle / cycle;
         let slower = match (seen > 0.0, self.rate) {
-            (true, _) => seen * if told { 0.98 } else { 0.8 },
-            (false, Some(rate)) => rate.per_second / 2.0,
-            (false, None) => 1.0,
+            (true, _) => Some(seen * if told { 0.98 } else { 0.8 }),
+            // what the last minutes let through on the whole is no more than the limit
+            (false, Some(rate)) => Some((rate.per_second / 2.0).max(self.average(now) * 0.95)),
+            // nothing got through yet, so nothing is known of the limit: a smaller window finds out
+            (false, None) => None,
         };
-        self.rate = Some(Rate { per_second: slower.max(0.02), tokens: 1.0, at: self.rests_until });
-        self.window = (self.window.min(self.in_flight as f64 + 1.0) / 2.0).max(1.0).max(slower.min(self.ceiling));
-        self.last_decrease = Some(now.max(started));
-        self.cycle_start = self.rests_until;
+        self.barren_rounds = if seen > 0.0 { 0 } else { self.barren_rounds + 1 };
+        self.rate = slower.map(|slower| Rate { per_second: slower.max(0.02), tokens: 1.0, at: now });
+        self.window = self.window.max(slower.unwrap_or(1.0).min(self.ceiling));
+        self.cycle_start = now;
         self.served_in_cycle = 0.0;
+        self.refused_share = 0.0;
+        self.resting = false;
     }
 
     /// Requests under way.
@@ -281,6 +337,32 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_here_and_there_costs_little() {
+        let mut pacer = Pacer::new(4_096);
+        let (mut now, mut sent, mut answered) = (Duration::ZERO, 0u32, 0u32);
+        let mut under_way: std::collections::VecDeque<(Duration, Duration, bool)> = Default::default();
+        while answered < 2_000 {
+            while under_way.front().is_some_and(|(at, ..)| *at <= now) {
+                let Some((at, started, ok)) = under_way.pop_front() else { break };
+                let refused = Ending::RateLimited { come_back: Some(Duration::from_secs(1)) };
+                pacer.ended(at, started, if ok { Ending::Served } else { refused });
+                answered += u32::from(ok);
+            }
+            match pacer.admit(now) {
+                Admission::Go => {
+                    sent += 1;
+                    under_way.push_back((now + Duration::from_millis(500), now, !sent.is_multiple_of(10)));
+                }
+                Admission::At(at) | Admission::Closed(at) => {
+                    now = under_way.front().map_or(at, |(reply, ..)| at.min(*reply)).max(now + Duration::from_micros(1));
+                }
+                Admission::Later => now = under_way.front().map_or(now, |(reply, ..)| (*reply).max(now + Duration::from_micros(1))),
+            }
+            assert!(now < Duration::from_secs(30), "{answered} answered, {sent} sent");
+        }
+    }
+
+    #[test]
     fn a_scope_that_never_answers_closes_and_is_probed() {
         let mut pacer = Pacer::new(100);
         let mut now = Duration::ZERO;
@@ -294,7 +376,7 @@ mod tests {
                 }
                 Admission::At(at) => now = at,
                 Admission::Closed(until) => {
-                    assert_eq!(rounds, 8);
+                    assert_eq!(rounds, 9);
                     assert_eq!(pacer.admit(until), Admission::Go);
                     pacer.ended(until, until, Ending::Served);
                     assert!(matches!(pacer.admit(until + Duration::from_secs(60)), Admission::Go));

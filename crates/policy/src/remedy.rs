@@ -61,6 +61,8 @@ const TIMEOUTS_PER_MODEL: u32 = 2;
 const RATE_LIMITS_PER_MODEL: u32 = 16;
 const PROVIDERS_IGNORED: usize = 3;
 const SMALLEST_USEFUL_ANSWER: u32 = 16;
+/// From 64 tokens over 512 to 4,096: room for a model that reasons before it answers.
+const RESIZES: u32 = 2;
 
 /// The next step after a fault. `course` has counted it already; `chance` in 0..1 spreads the waits.
 pub fn remedy(fault: &Fault, course: &Course, chance: f64) -> Remedy {
@@ -77,13 +79,13 @@ fn step(fault: &Fault, course: &Course, chance: f64) -> Step {
         }
         FaultClass::CannotAfford { affordable } => {
             let tokens = (f64::from(*affordable) * 0.95) as u32;
-            if !course.resized && tokens >= SMALLEST_USEFUL_ANSWER { Step::MaxTokens(tokens) } else { Step::GiveUp }
+            if course.resized == 0 && tokens >= SMALLEST_USEFUL_ANSWER { Step::MaxTokens(tokens) } else { Step::GiveUp }
         }
         FaultClass::InFlightBudget => Step::Retry { after: fault.come_back.unwrap_or_else(|| backoff(course.rate_limited, chance)) },
         FaultClass::NoEndpointsForParameters if !course.without_temperature => Step::DropTemperature,
         FaultClass::NoEndpointsForParameters => next_strategy(course),
         FaultClass::SchemaRefused => ignore_provider(fault, course).unwrap_or_else(|| next_strategy(course)),
-        FaultClass::ContextLength { limit: Some(limit), input: Some(input) } if !course.resized => match fitting(*limit, *input) {
+        FaultClass::ContextLength { limit: Some(limit), input: Some(input) } if course.resized == 0 => match fitting(*limit, *input) {
             Some(tokens) if tokens < course.max_tokens => Step::MaxTokens(tokens),
             _ => next_model(course),
         },
@@ -96,8 +98,8 @@ fn step(fault: &Fault, course: &Course, chance: f64) -> Step {
             if another || course.rate_limited >= RATE_LIMITS_PER_MODEL {
                 next_model(course)
             } else {
-                // the pacer knows how long this scope rests; the wait here is only the floor
-                Step::Retry { after: Duration::ZERO }
+                // the scope may rest longer, which the pacer knows; the call itself waits as long as it was told
+                Step::Retry { after: fault.come_back.unwrap_or_else(|| backoff(course.rate_limited, chance)) }
             }
         }
         FaultClass::Overloaded | FaultClass::ServerError | FaultClass::Cut | FaultClass::Garbled => {
@@ -120,7 +122,7 @@ fn step(fault: &Fault, course: &Course, chance: f64) -> Step {
         },
         FaultClass::Truncated => {
             let larger = course.max_tokens.saturating_mul(8).min(course.max_tokens_cap());
-            if !course.resized && larger > course.max_tokens { Step::MaxTokens(larger) } else { next_model(course) }
+            if course.resized < RESIZES && larger > course.max_tokens { Step::MaxTokens(larger) } else { next_model(course) }
         }
         FaultClass::Invalid if !course.corrected => Step::AskAgain(fault.message.clone()),
         FaultClass::Invalid => match ignore_provider(fault, course) {
@@ -245,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn length_is_raised_once() {
-        assert_eq!(follow(FaultClass::Truncated, None, 1, Strategy::Text), ["max_tokens 4096", "give up"]);
+    fn length_is_raised_twice() {
+        assert_eq!(follow(FaultClass::Truncated, None, 1, Strategy::Text), ["max_tokens 4096", "max_tokens 8192", "give up"]);
         assert_eq!(follow(FaultClass::CannotAfford { affordable: 100 }, None, 1, Strategy::Text), ["max_tokens 95", "give up"]);
     }
 

@@ -114,7 +114,10 @@ async fn what_never_passes_ends_with_a_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_refuses_the_schema_is_left_out_for_good() {
     let script = "latency_ms = 50\n[[rule]]\npath = \"/chat/completions\"\nprovider = \"openai\"\nfault = \"schema_refused_400\"\n";
-    let world = World::new(script, Settings::default());
+    // without the service's own fallbacks, the refusal comes through to us
+    let mut settings = Settings::default();
+    settings.provider.allow_fallbacks = Some(false);
+    let world = World::new(script, settings);
     for text in ["one", "two", "three", "four", "five", "six"] {
         world.ask(text).await.unwrap();
     }

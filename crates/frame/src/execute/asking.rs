@@ -266,17 +266,17 @@ fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize) -> Result<bool> 
     if inputs.arguments.iter().any(|cells| cells.is_null(row)) {
         return Ok(false);
     }
-    if let [only] = inputs.arguments.as_slice() {
-        if let Some(text) = only.text(row) {
-            if text.trim_ascii_start().is_empty() {
-                return Ok(false);
-            }
-            if text.as_bytes().first().is_some_and(|first| *first <= TEXT_TAG) {
-                key.push(TEXT_TAG);
-            }
-            key.extend_from_slice(text.as_bytes());
-            return Ok(true);
+    if let [only] = inputs.arguments.as_slice()
+        && let Some(text) = only.text(row)
+    {
+        if text.trim_ascii_start().is_empty() {
+            return Ok(false);
         }
+        if text.as_bytes().first().is_some_and(|first| *first <= TEXT_TAG) {
+            key.push(TEXT_TAG);
+        }
+        key.extend_from_slice(text.as_bytes());
+        return Ok(true);
     }
     let alone = inputs.arguments.len() == 1;
     for cells in &inputs.arguments {

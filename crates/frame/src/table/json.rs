@@ -86,10 +86,10 @@ impl Layout {
                 return Ok(true);
             }
             decoder.serialize(&objects).map_err(cannot)?;
-            if let Some(batch) = decoder.flush().map_err(cannot)? {
-                if !emit(batch)? {
-                    return Ok(false);
-                }
+            if let Some(batch) = decoder.flush().map_err(cannot)?
+                && !emit(batch)?
+            {
+                return Ok(false);
             }
         }
     }

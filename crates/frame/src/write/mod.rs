@@ -165,7 +165,7 @@ fn as_text(column: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
 enum Sink {
     Table(TableWriter),
     Markdown(MarkdownWriter),
-    Csv(arrow::csv::Writer<Output>),
+    Csv(Box<arrow::csv::Writer<Output>>),
     Json(JsonWriter<Output, JsonArray>),
     JsonLines(JsonWriter<Output, LineDelimited>),
     Parquet(Box<ArrowWriter<Output>>),
@@ -181,7 +181,7 @@ impl Sink {
                 let mut writer = CsvBuilder::new().with_header(true).build(output);
                 // the header stands there even if no row follows
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
-                Sink::Csv(writer)
+                Sink::Csv(Box::new(writer))
             }
             Format::Json => Sink::Json(json().build(output)),
             Format::JsonLines => Sink::JsonLines(json().build(output)),

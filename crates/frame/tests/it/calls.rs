@@ -165,6 +165,7 @@ async fn calls_stand_everywhere_in_a_query() {
         ("SELECT semantic_map('Say {{ x }}', (SELECT max(t) FROM $r)) FROM $r", 1, 100),
         ("SELECT semantic_map('Say {{ t }}', t) FROM $r UNION ALL SELECT semantic_map('Tell {{ t }}', t) FROM $r", 200, 200),
         ("SELECT semantic_map('Say {{ x }}', 'hello')", 1, 1),
+        ("SELECT semantic_map('Say ' || '{{ t }}', t), semantic_classify(t, string_to_array('1,x', ',')) FROM $r", 200, 100),
         ("SELECT (semantic_extract(t, 'name string, size int')).size FROM $r", 100, 100),
     ];
     for (sql, asked, out) in cases {

@@ -69,6 +69,7 @@ async fn places() {
     messages.push(format!("VALUES\n  {}", refused("VALUES (semantic_map('{{ x }}', 'a'))").await));
     messages.push(format!("syntax\n  {}", refused("SELEC 1").await));
     messages.push(format!("two statements\n  {}", refused("SELECT 1; SELECT 2").await));
+    messages.push(format!("no query\n  {}", refused("CREATE TABLE x AS SELECT 1").await));
     messages.push(format!("no table\n  {}", refused("SELECT 1 FROM reviews").await));
     insta::assert_snapshot!(messages.join("\n\n"));
 }

@@ -292,3 +292,26 @@ async fn estimates_read_a_few_rows_and_ask_nothing() {
     assert!(all.has_semantic_calls());
     assert_eq!(files.session.progress().calls_started(), 0);
 }
+
+#[tokio::test]
+async fn a_schema_may_stand_in_a_file() {
+    let schema = r#"{"type": "object", "properties": {"size": {"type": "integer"}, "at": {"type": "string", "format": "date"}}, "required": ["size"]}"#;
+    let files = Files::new().with("s.json", schema).with("r.csv", "text\nfine\n");
+    insta::assert_snapshot!(files.table("SELECT e.size, e.at FROM (SELECT semantic_extract(text, '$s.json') AS e FROM '$r.csv')").await, @r"
+    +------+------------+
+    | size | at         |
+    +------+------------+
+    | 4    | 2024-02-29 |
+    +------+------------+
+    ");
+    let files = files.with("s.json", "{\"type\": \"strin\"}");
+    insta::assert_snapshot!(files.refused("SELECT semantic_extract(text, '$s.json') FROM '$r.csv'").await, @r#"the schema file $s.json cannot be used: at /type in the schema: "strin" is not a type; did you mean "string"?"#);
+}
+
+#[tokio::test]
+async fn a_file_named_in_a_query_is_read_anew_by_the_next_one() {
+    let files = Files::new().with("r.csv", "a\n1\n");
+    assert_eq!(crate::fake::count_rows(&rows(&files.session, &files.sql("SELECT a FROM '$r.csv'")).await.unwrap()), 1);
+    let files = files.with("r.csv", "b\nx\ny\n");
+    assert_eq!(crate::fake::count_rows(&rows(&files.session, &files.sql("SELECT b FROM '$r.csv'")).await.unwrap()), 2);
+}
