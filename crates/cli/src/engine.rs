@@ -81,6 +81,8 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
             return Err(Stop::new(Exit::Configuration, format!("engine is {other:?}, but must be openrouter, local or sim")));
         }
         (None, None) if config.key.is_some() => EngineChoice::Openrouter,
+        // who names a hosted model does not want another's answers
+        (None, None) if asking.model.is_some() || !asking.fallbacks.is_empty() => EngineChoice::Openrouter,
         (None, None) => EngineChoice::Local,
     };
     Ok(Prepared { choice, settings, config, sim_script: asking.sim_script.clone(), coming: None })

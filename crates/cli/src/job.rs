@@ -1,9 +1,9 @@
 //! One run: its place in the ledger, its session, its end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use corsac_dispatch::{Clock, Dispatcher, LateAsk, SystemClock};
+use corsac_dispatch::{Clock, Dispatcher, FailureKind, LateAsk, SystemClock};
 use corsac_frame::{Format, Target};
 use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
 use corsac_ledger::{EndState, Ledger, RunEnd, RunId, RunStart};
@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::engine::Prepared;
 use crate::exit::{Exit, Stop, of_kind};
 use crate::{interrupt, progress, report};
+
+/// How long the end of a run waits for requests that nobody needs any more.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a run is recorded as.
 pub(crate) struct Told {
@@ -92,7 +95,10 @@ impl Job {
 
     /// Ends the run in the ledger, reports, and says how the command exits.
     pub(crate) async fn end(self, result: Result<(), FrameError>) -> Result<Exit, Stop> {
-        let failures = self.session().progress().failures();
+        // answers that a LIMIT no longer needs are paid for: they are kept
+        self.dispatcher.drain(PATIENCE).await;
+        let failures: Vec<_> =
+            self.session().progress().failures().into_iter().filter(|(kind, _)| *kind != FailureKind::Interrupted).collect();
         let gone = matches!(&result, Err(error) if error.is_closed_pipe());
         let (exit, stop) = match result {
             Ok(()) => (exit_of(failures.iter().map(|(kind, _)| *kind)), None),
@@ -132,7 +138,7 @@ impl Job {
     }
 }
 
-fn exit_of(kinds: impl Iterator<Item = corsac_dispatch::FailureKind>) -> Exit {
+fn exit_of(kinds: impl Iterator<Item = FailureKind>) -> Exit {
     let exits: Vec<Exit> = kinds.map(of_kind).collect();
     if exits.is_empty() {
         Exit::Done

@@ -120,6 +120,11 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     lines
 }
 
+/// Whether asking again can help without the input or the query being changed.
+fn may_pass(kind: FailureKind) -> bool {
+    kind != FailureKind::BadInput
+}
+
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > 300 { line.chars().take(299).chain(['…']).collect() } else { line }

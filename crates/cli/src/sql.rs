@@ -34,11 +34,16 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         on_error: if arguments.on_error == OnErrorChoice::Fail { OnError::Fail } else { OnError::Null },
         ..SessionOptions::default()
     });
+    let mut named: Vec<&str> = Vec::new();
     for table in &arguments.tables {
         let (name, source) = table
             .split_once('=')
             .filter(|(name, source)| !name.trim().is_empty() && !source.is_empty())
             .ok_or_else(|| Stop::new(Exit::Usage, format!("--table {table}: write NAME=PATH, such as reviews=reviews.csv")))?;
+        if named.contains(&name.trim()) {
+            return Err(Stop::new(Exit::Usage, format!("--table {table}: there is a table {} already", name.trim())));
+        }
+        named.push(name.trim());
         planning.session.register(name.trim(), source).await?;
     }
     let query = planning.session.plan(&text).await?;

@@ -65,7 +65,7 @@ pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bo
         strategy: if matches!(call.contract, Contract::Text) { Strategy::Text } else { settings.strategy },
         max_tokens: given.unwrap_or(natural),
         // a limit that a person set is not raised behind their back
-        max_tokens_cap: given.unwrap_or(LARGEST_LIMIT),
+        max_tokens_cap: given.unwrap_or(if routes { LARGEST_LIMIT } else { natural }),
         ..Limits::default()
     }
 }

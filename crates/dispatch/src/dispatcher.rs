@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use corsac_ledger::{AttemptRecord, CallOutcome, CallRecord, CostSource, Fingerprint, Ledger, StoredAnswer, Usage};
@@ -12,12 +13,13 @@ use corsac_wire::catalog::Pricing;
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::compose::{self, Composer, Turn};
 use crate::exchange::Request;
 use crate::failure::{Ends, failure_of};
 use crate::flight::{Flights, Pilot, Seat};
-use crate::gate::Gate;
+use crate::gate::{Denied, Gate};
 use crate::providers::ProviderSlugs;
 use crate::read::{Reading, Validated, read};
 use crate::{Answer, Ask, Call, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Settings, Source, Tally};
@@ -38,6 +40,7 @@ pub struct Dispatcher {
     prices: RwLock<HashMap<Arc<str>, Pricing>>,
     quirks: Mutex<HashMap<(usize, Fingerprint), Quirk>>,
     aborted: CancellationToken,
+    under_way: TaskTracker,
     chance: AtomicU64,
     reached: AtomicBool,
     unreachable_in_a_row: AtomicU32,
@@ -74,6 +77,7 @@ impl Dispatcher {
             prices,
             quirks: Mutex::default(),
             aborted: CancellationToken::new(),
+            under_way: TaskTracker::new(),
             reached: AtomicBool::new(false),
             unreachable_in_a_row: AtomicU32::new(0),
         }
@@ -110,7 +114,43 @@ impl Dispatcher {
         self.aborted.cancel();
     }
 
-    async fn answer(&self, call: Call) -> Outcome {
+    /// Answers a call. Where the caller goes away, nothing new is sent for it, but a request that is under way is waited
+    /// for and recorded: it is paid for.
+    pub async fn ask_to_the_end(self: Arc<Self>, call: Call) -> Outcome {
+        if !self.exchange.routes() {
+            return self.ask(call).await;
+        }
+        let abandoned = CancellationToken::new();
+        let guard = abandoned.clone().drop_guard();
+        let this = Arc::clone(&self);
+        let task = self.under_way.spawn(async move { this.ask_unless(call, abandoned).await });
+        let outcome = task.await.unwrap_or_else(|error| Err(Failure::new(FailureKind::Internal, format!("the call broke off: {error}"))));
+        guard.disarm();
+        outcome
+    }
+
+    /// Waits until the requests of callers that went away have ended, but not longer than this.
+    pub async fn drain(&self, at_most: Duration) {
+        self.under_way.close();
+        let _ = tokio::time::timeout(at_most, self.under_way.wait()).await;
+        self.under_way.reopen();
+    }
+
+    async fn ask_unless(&self, call: Call, abandoned: CancellationToken) -> Outcome {
+        let outcome = tokio::select! {
+            biased;
+            () = self.aborted.cancelled() => Err(Failure::interrupted()),
+            outcome = self.answer(call, &abandoned) => outcome,
+        };
+        match &outcome {
+            Ok(answer) => self.tally.answer(answer),
+            Err(_) if abandoned.is_cancelled() => {}
+            Err(failure) => self.tally.failure(failure),
+        }
+        outcome
+    }
+
+    async fn answer(&self, call: Call, abandoned: &CancellationToken) -> Outcome {
         let models = self.models_of(&call);
         let fingerprint = compose::fingerprint(&call, &self.settings, self.exchange.engine(), &models[0]);
         loop {
@@ -122,15 +162,22 @@ impl Dispatcher {
                     }
                     // the one who asked went away without an answer: ask in its place
                 }
-                Seat::Pilot(pilot) => return self.pilot(pilot, fingerprint, &models, &call).await,
+                Seat::Pilot(pilot) => return self.pilot(pilot, fingerprint, &models, &call, abandoned).await,
             }
         }
     }
 
-    async fn pilot(&self, pilot: Pilot, fingerprint: Fingerprint, models: &[String], call: &Call) -> Outcome {
+    async fn pilot(
+        &self,
+        pilot: Pilot,
+        fingerprint: Fingerprint,
+        models: &[String],
+        call: &Call,
+        abandoned: &CancellationToken,
+    ) -> Outcome {
         let outcome = match self.recall(fingerprint, call) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => self.ask_model(fingerprint, models, call).await,
+            Ok(None) => self.ask_model(fingerprint, models, call, abandoned).await,
             Err(failure) => Err(failure),
         };
         pilot.land(&outcome);
@@ -170,8 +217,15 @@ impl Dispatcher {
     }
 
     /// Asks until there is an answer or nothing is left to try; records what happened; only then lets the answer go.
-    async fn ask_model(&self, fingerprint: Fingerprint, models: &[String], call: &Call) -> Outcome {
-        let mut journey = Journey { course: self.start(call, models), attempts: Vec::new(), rejected: None, requests: 0, cost: Usd::ZERO };
+    async fn ask_model(&self, fingerprint: Fingerprint, models: &[String], call: &Call, abandoned: &CancellationToken) -> Outcome {
+        let mut journey = Journey {
+            course: self.start(call, models),
+            attempts: Vec::new(),
+            rejected: None,
+            requests: 0,
+            cost: Usd::ZERO,
+            abandoned: abandoned.clone(),
+        };
         let deadline = call.settings.timeout.unwrap_or(self.settings.call_deadline);
         let result = match tokio::time::timeout(deadline, self.travel(call, models, &mut journey)).await {
             Ok(result) => result,
@@ -259,7 +313,11 @@ impl Dispatcher {
         let body = self.composer.body(call, &self.settings, models, &turn);
         let pricing = self.prices.read().get(model).copied();
         let at_most = compose::at_most(call, course.max_tokens, pricing.as_ref());
-        let permit = self.gate.enter(model, at_most).await.map_err(Ends::Denied)?;
+        let permit = tokio::select! {
+            biased;
+            () = journey.abandoned.cancelled() => return Err(Ends::Denied(Denied::Stopped)),
+            permit = self.gate.enter(model, at_most) => permit.map_err(Ends::Denied)?,
+        };
         let started_ms = self.clock.epoch_ms();
         let started = self.clock.elapsed();
         let timeout = self.settings.request_timeout;
@@ -411,16 +469,7 @@ impl Dispatcher {
 #[async_trait]
 impl Ask for Dispatcher {
     async fn ask(&self, call: Call) -> Outcome {
-        let outcome = tokio::select! {
-            biased;
-            () = self.aborted.cancelled() => Err(Failure::interrupted()),
-            outcome = self.answer(call) => outcome,
-        };
-        match &outcome {
-            Ok(answer) => self.tally.answer(answer),
-            Err(failure) => self.tally.failure(failure),
-        }
-        outcome
+        self.ask_unless(call, CancellationToken::new()).await
     }
 
     fn window(&self) -> usize {
@@ -435,6 +484,8 @@ struct Journey {
     rejected: Option<String>,
     requests: u32,
     cost: Usd,
+    /// Whether the caller went away.
+    abandoned: CancellationToken,
 }
 
 /// Who gave the answer.

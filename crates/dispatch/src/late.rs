@@ -26,7 +26,7 @@ impl Ask for LateAsk {
         match self.opened.get() {
             Some((dispatcher, run)) => {
                 call.origin.run = run.clone();
-                dispatcher.ask(call).await
+                Arc::clone(dispatcher).ask_to_the_end(call).await
             }
             None => Err(Failure::new(FailureKind::Internal, "asked before the engine was opened")),
         }

@@ -10,7 +10,13 @@ pub struct Budget {
     reserved: Usd,
     open: u64,
     dearest: Option<Usd>,
+    settled: u64,
+    /// The worst a reservation was exceeded: real cost over what was reserved.
+    worst: Option<(Usd, Usd)>,
 }
+
+/// As long as no bill has come in, no more requests than this are under way.
+const UNPROVEN_REQUESTS: u64 = 4;
 
 /// Money set aside for one request. Give it back with [`Budget::settle`].
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub enum Refusal {
 impl Budget {
     /// A budget with a ceiling, or without one.
     pub fn new(ceiling: Option<Usd>) -> Budget {
-        Budget { ceiling, spent: Usd::ZERO, reserved: Usd::ZERO, open: 0, dearest: None }
+        Budget { ceiling, spent: Usd::ZERO, reserved: Usd::ZERO, open: 0, dearest: None, settled: 0, worst: None }
     }
 
     /// Sets aside what a request can cost at most. Where that is not known, the dearest request so far counts with half
@@ -39,7 +45,12 @@ impl Budget {
             self.open += 1;
             return Ok(Reserved(Usd::ZERO));
         };
-        let left = ceiling.minus_or_zero(self.spent + self.reserved);
+        if self.settled == 0 && self.open >= UNPROVEN_REQUESTS {
+            // prices are believed once the first bills are in
+            return Err(Refusal::Wait);
+        }
+        let at_most = at_most.map(|cost| self.corrected(cost));
+        let left = ceiling.minus_or_zero(self.spent + self.corrected(self.reserved));
         let known = at_most.or_else(|| self.dearest.map(|cost| cost + cost.per(2)));
         let amount = known.unwrap_or(left);
         let fits = amount <= left && (known.is_some() || (left > Usd::ZERO && self.open == 0));
@@ -57,7 +68,25 @@ impl Budget {
         self.open = self.open.saturating_sub(1);
         self.spent += cost;
         if cost > Usd::ZERO {
+            self.settled += 1;
             self.dearest = self.dearest.max(Some(cost));
+        }
+        let worse = |(real, said): (Usd, Usd)| {
+            i128::from(cost.pico()) * i128::from(said.pico()) > i128::from(real.pico()) * i128::from(reserved.0.pico())
+        };
+        if cost > reserved.0 && reserved.0 > Usd::ZERO && self.worst.is_none_or(worse) {
+            self.worst = Some((cost, reserved.0));
+        }
+    }
+
+    /// A price that bills have proven too low, raised as far as the worst of them.
+    fn corrected(&self, cost: Usd) -> Usd {
+        match self.worst {
+            Some((real, said)) => {
+                let raised = i128::from(cost.pico()) * i128::from(real.pico()) / i128::from(said.pico().max(1));
+                Usd::from_pico(i64::try_from(raised).unwrap_or(i64::MAX))
+            }
+            None => cost,
         }
     }
 
@@ -101,6 +130,24 @@ mod tests {
         let _second = budget.reserve(None).unwrap();
         let _third = budget.reserve(None).unwrap();
         assert_eq!(budget.spent(), CENT);
+    }
+
+    #[test]
+    fn a_price_list_that_is_wrong_is_found_out() {
+        let mut budget = Budget::new(Some(CENT.times(5)));
+        let mut sent = 0;
+        let mut open = Vec::new();
+        loop {
+            match budget.reserve(Some(CENT.per(100))) {
+                Ok(reserved) => {
+                    sent += 1;
+                    open.push(reserved);
+                }
+                Err(Refusal::Wait) => budget.settle(open.remove(0), CENT),
+                Err(Refusal::Exhausted) => break,
+            }
+        }
+        assert_eq!((sent, budget.spent()), (5, CENT.times(5)));
     }
 
     proptest! {

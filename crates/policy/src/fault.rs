@@ -211,6 +211,10 @@ fn class_of(error: &ErrorBody, status: u16) -> FaultClass {
         400 if has("content management policy") || has("content_policy") || has("safety system") => FaultClass::Moderated,
         404 if step == "Filter by Parameters" || has("requested parameters") => FaultClass::NoEndpointsForParameters,
         404 if step == "Filter by Tool Compatibility" || has("tool use") || has("tool_choice") => FaultClass::NoEndpointsForParameters,
+        // a web server's own words, not OpenRouter's: the address is wrong
+        404 if reason.trim().trim_end_matches('.').eq_ignore_ascii_case("not found") && error.metadata.is_empty() => {
+            FaultClass::NotTheService
+        }
         404 => FaultClass::NoEndpoints,
         408 | 504 | 522 | 524 => FaultClass::Timeout,
         413 => FaultClass::ContextLength { limit: None, input: None },

@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::ProgramError;
 
 const NAME: &str = "template";
+/// What every template can call without anybody passing it.
+const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
 
 /// A parsed template and the variables it needs.
 #[derive(Clone)]
@@ -36,7 +38,8 @@ impl Template {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| ProgramError::template(source, &error))?;
         let parsed = environment.get_template(NAME).map_err(|error| ProgramError::template(source, &error))?;
-        let named: BTreeSet<String> = parsed.undeclared_variables(false).into_iter().collect();
+        let named: BTreeSet<String> =
+            parsed.undeclared_variables(false).into_iter().filter(|name| !FUNCTIONS.contains(&name.as_str())).collect();
         if named.is_empty() {
             return Err(ProgramError::NoVariable { template: source.to_owned() });
         }

@@ -37,7 +37,16 @@ fn runs_are_listed() {
 fn a_run_is_shown() {
     let (_server, shell, id) = one_run();
     let ran = shell.run(&["runs", "show", &id]).ends_with(0);
-    holds(&ran.stdout, &[&id, "calls 3: 2 answered, 0 from memory, 1 failed", "3 requests", "served   openai/gpt-4o-mini by ", "failed   1 moderated, first at row 2"]);
+    holds(
+        &ran.stdout,
+        &[
+            &id,
+            "calls 3: 2 answered, 0 from memory, 1 failed",
+            "3 requests",
+            "served   openai/gpt-4o-mini by ",
+            "failed   1 moderated, first at row 1 (from 0)",
+        ],
+    );
 }
 
 #[test]
@@ -79,7 +88,8 @@ fn a_run_is_exported_as_json_lines() {
     let ran = shell.run(&["runs", "export", &id]).ends_with(0);
     let mut calls: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     calls.sort_by_key(|call| call["row"].as_u64());
-    let told: Vec<_> = calls.iter().map(|call| (call["outcome"].as_str().unwrap(), call["answer"].as_str(), call["error_kind"].as_str())).collect();
+    let told: Vec<_> =
+        calls.iter().map(|call| (call["outcome"].as_str().unwrap(), call["answer"].as_str(), call["error_kind"].as_str())).collect();
     let yes = Some("yes, \"indeed\"");
     assert_eq!(told, [("answered", yes, None), ("failed", None, Some("moderated")), ("answered", yes, None)]);
 }
@@ -89,7 +99,9 @@ fn a_run_is_exported_as_csv_that_corsac_reads() {
     let (_server, shell, id) = one_run();
     shell.run(&["runs", "export", &id, "--format", "csv", "--out", "calls.csv"]).ends_with(0).prints("");
     let ran = shell.sql("SELECT \"row\", outcome, answer, error_kind FROM 'calls.csv' ORDER BY \"row\"", &[]).ends_with(0);
-    ran.prints("row,outcome,answer,error_kind\n0,answered,\"yes, \"\"indeed\"\"\",\n1,failed,,moderated\n2,answered,\"yes, \"\"indeed\"\"\",\n");
+    ran.prints(
+        "row,outcome,answer,error_kind\n0,answered,\"yes, \"\"indeed\"\"\",\n1,failed,,moderated\n2,answered,\"yes, \"\"indeed\"\"\",\n",
+    );
 }
 
 #[test]

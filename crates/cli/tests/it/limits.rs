@@ -4,7 +4,8 @@ use crate::shell::Shell;
 use crate::simulated::Simulated;
 
 /// Every answer costs 1000 prompt tokens and more at these prices: about ten cents, known to the engine from the catalog.
-const PRICED: &str = "[[model]]\nid = 'openai/gpt-4o-mini'\nprompt_price = '0.0001'\ncompletion_price = '0.0001'\n[[rule]]\ncontent = 'yes'\n";
+const PRICED: &str =
+    "[[model]]\nid = 'openai/gpt-4o-mini'\nprompt_price = '0.0001'\ncompletion_price = '0.0001'\n[[rule]]\ncontent = 'yes'\n";
 const QUERY: &str = "SELECT id, semantic_map('Say yes about {{ text }}', text) AS said FROM 'reviews.csv'";
 
 /// What the run spent, as `runs show` tells.

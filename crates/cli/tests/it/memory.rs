@@ -54,7 +54,10 @@ fn a_limit_that_is_satisfied_stops_asking() {
     let server = Simulated::start("");
     let shell = Shell::at(server.url());
     six_reviews(&shell);
-    shell.sql("SELECT id, semantic_classify(text, ['good']) AS k FROM 'reviews.csv' LIMIT 2", &["--quiet"]).ends_with(0).prints("id,k\n1,good\n2,good\n");
+    shell
+        .sql("SELECT id, semantic_classify(text, ['good']) AS k FROM 'reviews.csv' LIMIT 2", &["--quiet"])
+        .ends_with(0)
+        .prints("id,k\n1,good\n2,good\n");
     assert_eq!(server.asked(), 2);
 }
 

@@ -21,7 +21,12 @@ fn one_refused_row_is_null_and_the_others_are_answered() {
     let (server, shell) = reviews(REFUSED);
     let ran = shell.sql(QUERY, &[]).ends_with(3).prints("id,said\n1,yes\n2,\n3,yes\n");
     let retry = format!("corsac runs retry {}", ran.run_id());
-    ran.says(&["2 answers, 0 from memory, 1 failed", "failed   1 moderated, first at row 2 of semantic_map", "\"poisoned\"", &retry]);
+    ran.says(&[
+        "2 answers, 0 from memory, 1 failed",
+        "failed   1 moderated, first at row 1 (from 0) of semantic_map",
+        "\"Say yes about poisoned\"",
+        &retry,
+    ]);
     assert_eq!(server.asked(), 3);
 }
 
@@ -64,14 +69,16 @@ fn on_error_fail_ends_with_the_first_failure() {
 fn a_failed_row_has_one_number_everywhere() {
     let (_server, shell) = reviews(REFUSED);
     let ran = shell.sql(QUERY, &["--on-error", "fail"]).ends_with(3);
-    ran.says(&["first at row 2 of semantic_map", "corsac: row 2 of semantic_map failed"]);
+    ran.says(&["first at row 1 (from 0) of semantic_map", "corsac: row 1 of semantic_map failed"]);
 }
 
 #[test]
 fn an_outcome_tells_how_each_row_ended() {
     let (_server, shell) = reviews(REFUSED);
     let query = QUERY.replace("semantic_map(", "outcome(semantic_map(").replace(", text)", ", text))");
-    let query = format!("SELECT id, said['value'] AS v, said['error_kind'] AS kind, said['attempts'] AS attempts, said['cost'] > 0 AS paid, said['model'] AS model FROM ({query})");
+    let query = format!(
+        "SELECT id, said['value'] AS v, said['error_kind'] AS kind, said['attempts'] AS attempts, said['cost'] > 0 AS paid, said['model'] AS model FROM ({query})"
+    );
     shell.sql(&query, &["--quiet"]).ends_with(3).prints(
         "id,v,kind,attempts,paid,model\n1,yes,,1,true,openai/gpt-4o-mini\n2,,moderated,1,false,openai/gpt-4o-mini\n3,yes,,1,true,openai/gpt-4o-mini\n",
     );

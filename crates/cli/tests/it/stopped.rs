@@ -48,6 +48,7 @@ fn an_interrupted_result_file_is_not_taken_for_a_whole_one() {
     started.wait_for("waiting for 1 answers under way");
     started.signal("INT");
     started.finish().ends_with(130).prints("");
-    let left: Vec<String> = std::fs::read_dir(shell.folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let left: Vec<String> =
+        std::fs::read_dir(shell.folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(left, ["reviews.csv"]);
 }

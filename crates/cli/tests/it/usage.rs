@@ -91,7 +91,15 @@ fn a_budget_must_be_dollars() {
 #[test]
 fn exit_codes_stand_in_the_help() {
     let ran = Shell::new().run(&["--help"]).ends_with(0);
-    for line in ["0    all rows", "1    failure", "2    bad usage", "3    the query ended", "4    bad config", "5    the budget", "130  interrupted"] {
+    for line in [
+        "0    all rows",
+        "1    failure",
+        "2    bad usage",
+        "3    the query ended",
+        "4    bad config",
+        "5    the budget",
+        "130  interrupted",
+    ] {
         assert!(ran.stdout.contains(line), "{line:?} is not in\n{}", ran.stdout);
     }
 }
