@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) name: &'static str,
     pub(crate) model: String,
+    /// The catalog on its way to the disk.
+    pub(crate) coming: Option<JoinHandle<()>>,
 }
 
 /// Decides who answers.
@@ -212,15 +214,15 @@ impl Prepared {
         let model = self.settings.models[0].to_string();
         let models = self.settings.models.clone();
         let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), self.settings));
-        if let Some(coming) = self.coming {
+        let coming = self.coming.map(|coming| {
             let dispatcher = Arc::clone(&dispatcher);
             tokio::spawn(async move {
                 if let Ok(Some(catalog)) = coming.await {
                     dispatcher.learn_prices(models.into_iter().filter_map(|model| Some((Arc::clone(&model), catalog.pricing(&model)?))));
                 }
-            });
-        }
-        Ok(Engine { dispatcher, name, model })
+            })
+        });
+        Ok(Engine { dispatcher, name, model, coming })
     }
 
     fn check_key(&self) -> Result<(), Stop> {

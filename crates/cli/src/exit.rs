@@ -73,6 +73,7 @@ impl From<FrameError> for Stop {
             FrameError::Write { .. } | FrameError::Output(_) | FrameError::Execution { .. } => Exit::Failure,
         };
         let message = match &error {
+            FrameError::Stopped(failure) if failure.kind == FailureKind::Interrupted => "interrupted".to_owned(),
             FrameError::Stopped(failure) => failure.message.to_string(),
             other => other.to_string(),
         };

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use corsac_dispatch::{Clock, Dispatcher, FailureKind, LateAsk, SystemClock};
+use corsac_dispatch::{Catalog, Clock, Dispatcher, FailureKind, LateAsk, SystemClock};
 use corsac_frame::{Format, Target};
 use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
 use corsac_ledger::{EndState, Ledger, RunEnd, RunId, RunStart};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::engine::Prepared;
 use crate::exit::{Exit, Stop, of_kind};
-use crate::{interrupt, progress, report};
+use crate::{home, interrupt, progress, report};
 
 /// How long the end of a run waits for requests that nobody needs any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +46,8 @@ pub(crate) struct Job {
     ledger: Ledger,
     run: RunId,
     engine: &'static str,
+    model: String,
+    coming: Option<JoinHandle<()>>,
     started: Instant,
     quiet: bool,
     rows: u64,
@@ -60,7 +63,7 @@ impl Job {
             query: told.query,
             settings: told.settings,
             engine: engine.name.to_owned(),
-            model: engine.model,
+            model: engine.model.clone(),
             pid: std::process::id(),
         })?;
         planning.door.open(Arc::clone(&engine.dispatcher), run.clone());
@@ -70,6 +73,8 @@ impl Job {
             ledger,
             run,
             engine: engine.name,
+            model: engine.model,
+            coming: engine.coming,
             started: Instant::now(),
             quiet: told.quiet,
             rows: 0,
@@ -94,7 +99,7 @@ impl Job {
     }
 
     /// Ends the run in the ledger, reports, and says how the command exits.
-    pub(crate) async fn end(self, result: Result<(), FrameError>) -> Result<Exit, Stop> {
+    pub(crate) async fn end(mut self, result: Result<(), FrameError>) -> Result<Exit, Stop> {
         // answers that a LIMIT no longer needs are paid for: they are kept
         self.dispatcher.drain(PATIENCE).await;
         let failures: Vec<_> =
@@ -104,7 +109,11 @@ impl Job {
             Ok(()) => (exit_of(failures.iter().map(|(kind, _)| *kind)), None),
             Err(_) if gone => (Exit::Done, None),
             Err(error) => {
-                let stop = Stop::from(error);
+                let unknown = matches!(&error, FrameError::Stopped(failure) if failure.kind == FailureKind::NoSuchModel);
+                let mut stop = Stop::from(error);
+                if unknown {
+                    stop.message.push_str(&self.nearest_models().await);
+                }
                 (stop.exit, Some(stop))
             }
         };
@@ -134,6 +143,21 @@ impl Job {
         match stop {
             Some(stop) => Err(stop),
             None => Ok(exit),
+        }
+    }
+}
+
+impl Job {
+    /// The models with names like the one that nobody knows, once the catalog is here.
+    async fn nearest_models(&mut self) -> String {
+        if let Some(coming) = self.coming.take() {
+            // without a catalog the message is only shorter
+            let _ = tokio::time::timeout(Duration::from_secs(5), coming).await;
+        }
+        let kept = home::catalog_file().ok().and_then(|file| Catalog::kept(&file, &self.dispatcher.address()));
+        match kept.map(|catalog| catalog.resolve(&self.model)) {
+            Some(Err(unknown)) if !unknown.nearest.is_empty() => format!("; did you mean {}?", unknown.nearest.join(", ")),
+            _ => String::new(),
         }
     }
 }

@@ -92,7 +92,7 @@ fn lines(report: &Report<'_>) -> Vec<String> {
         ));
     }
     match report.exit {
-        Exit::RowsFailed => {
+        Exit::RowsFailed if report.failures.iter().any(|(kind, _)| may_pass(*kind)) => {
             lines.push(format!("  retry    corsac runs retry {}   asks the failed rows again; the others come from memory", report.run))
         }
         Exit::BudgetReached => {

@@ -88,6 +88,11 @@ impl Dispatcher {
         &self.tally
     }
 
+    /// Where requests go, for messages.
+    pub fn address(&self) -> String {
+        self.exchange.address()
+    }
+
     /// Requests under way.
     pub fn in_flight(&self) -> usize {
         self.gate.in_flight()

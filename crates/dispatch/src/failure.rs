@@ -68,7 +68,7 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
         }
         FaultClass::Moderated | FaultClass::Declined => Failure::new(FailureKind::Moderated, said),
         FaultClass::UnknownModel => {
-            Failure::new(FailureKind::NoSuchModel, format!("{names}: {said}. `corsac models list --search …` shows what there is"))
+            Failure::new(FailureKind::NoSuchModel, format!("{said}. `corsac models list --search …` shows what there is"))
         }
         FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters => Failure::new(
             FailureKind::NoSuchModel,

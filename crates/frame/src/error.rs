@@ -164,6 +164,9 @@ fn schema_message(error: &datafusion::common::SchemaError) -> String {
     if !names.is_empty() {
         message.push_str(&format!("\nThe columns here are: {}", names.join(", ")));
     }
+    if nearest(wanted, names.iter().copied()).is_none() {
+        message.push_str("\nA text stands in single quotes; double quotes name a column.");
+    }
     message
 }
 

@@ -17,7 +17,7 @@ fn stopped_by(signal: &str) {
     started.wait_for("waiting for 3 answers under way");
     started.signal(signal);
     let ran = started.finish().ends_with(130);
-    ran.says(&["go on    run the same command again", "interrupted"]);
+    ran.says(&["go on    run the same command again", "3 answers"]);
     assert_eq!(gate.bodies().len(), 6);
     let listed = shell.run(&["runs", "list"]).ends_with(0).stdout;
     assert!(listed.contains("interrupted"), "{listed}");

@@ -1,7 +1,7 @@
 //! CSV and TSV. A file is looked through once before the query runs: that gives the types of its columns, the number of
 //! its rows, and every line that cannot be read, by its number.
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -132,6 +132,16 @@ fn batch(columns: &mut [CellColumn], rows: usize, schema: &SchemaRef) -> Result<
     RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options).map_err(|error| FrameError::table(error.to_string()))
 }
 
+/// Whether a file ends, white space aside, with something other than a quote.
+fn ends_unquoted(file: &TextFile) -> Result<bool, FrameError> {
+    let mut opened = file.open()?;
+    let size = opened.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+    let mut tail = Vec::new();
+    // an end that cannot be read is met again, and told, when the rows are read
+    let read = opened.seek(SeekFrom::Start(size.saturating_sub(64))).and_then(|_| opened.read_to_end(&mut tail));
+    Ok(read.is_ok() && !tail.trim_ascii_end().is_empty() && !tail.trim_ascii_end().ends_with(b"\""))
+}
+
 fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> Result<Layout, FrameError> {
     let size = file.open()?.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     let whole = size <= LOOKED_THROUGH_BYTES;
@@ -143,7 +153,7 @@ fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> R
     let (names, mut lenient) = header(&records.record, file)?;
     warnings.append(&mut lenient);
     let mut types = vec![CellType::Empty; names.len()];
-    let (mut rows, mut short, mut not_utf8) = (0, Lenient::default(), Lenient::default());
+    let (mut rows, mut runs_on, mut short, mut not_utf8) = (0, false, Lenient::default(), Lenient::default());
     while records.next()? {
         let line = records.line;
         let fields = records.record.len();
@@ -153,6 +163,7 @@ fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> R
         if fields < names.len() {
             short.note(line);
         }
+        runs_on = records.record.iter().next_back().is_some_and(|cell| cell.contains(&b'\n'));
         for (cell, kind) in records.record.iter().zip(&mut types) {
             if cell.is_empty() {
                 continue;
@@ -167,7 +178,8 @@ fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> R
         }
         rows += 1;
     }
-    if short.last == Some(records.line) && records.last_spans_lines() {
+    let cut = short.last == Some(records.line) || (whole && runs_on && ends_unquoted(file)?);
+    if cut && records.last_spans_lines() {
         return Err(FrameError::table(format!(
             "{}: a quote opened at line {} is never closed. Close it, or write \"\" for a quote inside a text",
             file.shown, records.line

@@ -95,15 +95,21 @@ pub async fn write(mut rows: SendableRecordBatchStream, format: Format, target: 
         (None, _) => FrameError::from_execution(error),
     };
     let schema = writable_schema(&rows.schema(), format);
+    // the first rows before the header: a query that fails as a whole prints nothing
+    let mut next = rows.next().await.transpose().map_err(FrameError::from_execution)?;
+    let headless = schema.fields().is_empty() && matches!(format, Format::Csv | Format::Table { .. } | Format::Markdown);
+    if headless && next.is_none() && pending.is_none() {
+        return Ok(Written { rows: 0, bytes: 0 });
+    }
     let mut sink = Sink::new(format, &schema, output.clone()).map_err(&failed)?;
     let mut written = 0;
-    while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(FrameError::from_execution)?;
+    while let Some(batch) = next {
         written += batch.num_rows() as u64;
         sink.write(&writable(&batch, &schema)?).map_err(&failed)?;
         if pending.is_none() {
             sink.flush().map_err(&failed)?;
         }
+        next = rows.next().await.transpose().map_err(FrameError::from_execution)?;
     }
     sink.finish().map_err(&failed)?;
     drop(rows);
