@@ -2,8 +2,6 @@
 //! answers at once, and the memory of a million rows.
 //!
 //! `cargo bench -p corsac-benches --profile dev --bench engine`
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints what it found and fails loudly")]
-#![expect(missing_docs, reason = "not a library")]
 
 use std::fmt::Write;
 use std::path::Path;

@@ -2,8 +2,6 @@
 //! starting a process that does nothing.
 //!
 //! `cargo build && cargo bench -p corsac-benches --profile dev --bench start`
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints what it found and fails loudly")]
-#![expect(missing_docs, reason = "not a library")]
 
 use std::fmt::Write;
 use std::io::Read;

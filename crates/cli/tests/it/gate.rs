@@ -97,7 +97,7 @@ fn serve(inside: &Inside, mut stream: TcpStream) -> std::io::Result<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let mut parts = first.split(' ').map(str::to_owned);
-        let request = SimRequest { method: parts.next().unwrap(), path: parts.next().unwrap(), headers, body: body.into() };
+        let request = SimRequest { method: parts.next().unwrap(), path: parts.next().unwrap(), headers, body };
         if request.path.ends_with("/chat/completions") {
             let text = String::from_utf8_lossy(&request.body).into_owned();
             inside.bodies.lock().unwrap().push(text.clone());
