@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, Origin, seconds};
-use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Exchange, HttpExchange, HttpOptions, Settings, SystemClock};
+use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, Progress};
 use corsac_local::{LoadOptions, LocalExchange, LocalModel};
@@ -57,23 +57,23 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
     config.app.url = asking.app_url.clone().or(config.app.url);
     let mut settings = config.settings(asking.profile.as_deref())?;
     if let Some(model) = &asking.model {
-        settings.models[0] = model.as_str().into();
+        settings.routes[0].model = model.as_str().into();
     }
     if !asking.fallbacks.is_empty() {
-        settings.models.truncate(1);
-        settings.models.extend(asking.fallbacks.iter().map(|model| Arc::from(model.as_str())));
+        settings.routes.truncate(1);
+        settings.routes.extend(asking.fallbacks.iter().map(|model| Route::to(model)));
     }
     if let Some(budget) = &asking.budget {
         let ceiling = Usd::parse(budget.trim_start_matches('$')).map_err(|error| Stop::new(Exit::Usage, format!("--budget: {error}")))?;
-        settings.budget = Some(ceiling);
+        settings.ceilings.run = Some(ceiling);
     }
-    if settings.budget.is_some_and(|ceiling| ceiling < Usd::ZERO) {
+    if settings.ceilings.run.is_some_and(|ceiling| ceiling < Usd::ZERO) {
         return Err(Stop::new(Exit::Usage, "the budget must not be negative"));
     }
     if let Some(timeout) = asking.timeout {
-        settings.request_timeout = seconds(timeout).map_err(|error| Stop::new(Exit::Usage, format!("--timeout: {error}")))?;
+        settings.deadlines.request = seconds(timeout).map_err(|error| Stop::new(Exit::Usage, format!("--timeout: {error}")))?;
     }
-    settings.fresh = asking.fresh;
+    settings.memory.fresh = asking.fresh;
     let choice = match (asking.engine, config.file.engine.as_deref()) {
         (Some(choice), _) => choice,
         (None, Some("openrouter")) => EngineChoice::Openrouter,
@@ -116,7 +116,7 @@ impl Prepared {
             }
             return Ok(());
         }
-        let needs_author = self.settings.models.iter().any(|model| !model.trim_start_matches("openrouter/").contains('/'));
+        let needs_author = self.settings.routes.iter().any(|route| !route.model.trim_start_matches("openrouter/").contains('/'));
         let was_kept = Catalog::kept(&file, &address).is_some();
         if !(must_know || needs_author || was_kept) {
             self.strip_prefixes();
@@ -150,7 +150,7 @@ impl Prepared {
     }
 
     fn resolve(&mut self, catalog: &Catalog) -> Result<(), Stop> {
-        for model in &mut self.settings.models {
+        for Route { model, .. } in &mut self.settings.routes {
             let id = catalog.resolve(model).map_err(|error| Stop::new(Exit::Configuration, error.to_string()))?;
             if let Some(pricing) = catalog.pricing(&id) {
                 self.settings.prices.insert(id.as_str().into(), pricing);
@@ -161,7 +161,7 @@ impl Prepared {
     }
 
     fn strip_prefixes(&mut self) {
-        for model in &mut self.settings.models {
+        for Route { model, .. } in &mut self.settings.routes {
             if let Some(bare) = model.strip_prefix("openrouter/").filter(|bare| bare.contains('/')) {
                 *model = bare.into();
             }
@@ -170,7 +170,7 @@ impl Prepared {
 
     /// What the first model's tokens cost, if it is known.
     pub(crate) fn pricing(&self) -> Option<Pricing> {
-        self.settings.prices.get(&self.settings.models[0]).copied()
+        self.settings.prices.get(&self.settings.routes[0].model).copied()
     }
 
     fn http_options(&self) -> Result<HttpOptions, Stop> {
@@ -204,15 +204,15 @@ impl Prepared {
             EngineChoice::Local => {
                 let local =
                     tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
-                self.settings.models = vec![local.name().into()];
+                self.settings.routes = vec![Route::to(local.name())];
                 // one row after another through a small model takes a while; no deadline is missed by waiting in line
-                self.settings.request_timeout = self.settings.request_timeout.max(Duration::from_secs(600));
+                self.settings.deadlines.request = self.settings.deadlines.request.max(Duration::from_secs(600));
                 Arc::new(local)
             }
         };
         let name = exchange.engine();
-        let model = self.settings.models[0].to_string();
-        let models = self.settings.models.clone();
+        let model = self.settings.routes[0].model.to_string();
+        let models: Vec<Arc<str>> = self.settings.routes.iter().map(|route| Arc::clone(&route.model)).collect();
         let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), self.settings));
         let coming = self.coming.map(|coming| {
             let dispatcher = Arc::clone(&dispatcher);

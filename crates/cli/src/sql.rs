@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
     let query = planning.session.plan(&text).await?;
     let asks = query.has_semantic_calls();
     if asks {
-        let must_know = arguments.explain || prepared.settings.budget.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
+        let must_know = arguments.explain || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
     }
     if arguments.explain {
@@ -152,7 +152,7 @@ async fn explain(query: &Query, prepared: &Prepared) -> Result<Exit, Stop> {
 
 /// One line per operator and their sum.
 fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
-    let models = prepared.settings.models.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" → ");
+    let models = prepared.settings.routes.iter().map(|route| route.model.as_ref()).collect::<Vec<&str>>().join(" → ");
     let pricing = prepared.pricing();
     let mut lines = Vec::new();
     let mut total = Some(Estimate::default());
@@ -207,7 +207,7 @@ fn price(estimate: &OperatorEstimate, pricing: Option<&Pricing>, choice: EngineC
 
 /// Asks a person at a terminal before a dear run for which no budget was set.
 async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
-    let alone = prepared.choice != EngineChoice::Openrouter || prepared.settings.budget.is_some();
+    let alone = prepared.choice != EngineChoice::Openrouter || prepared.settings.ceilings.run.is_some();
     if alone || !std::io::stdin().is_terminal() || !screen::is_watched() {
         return Ok(true);
     }

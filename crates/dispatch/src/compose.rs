@@ -51,7 +51,7 @@ const LARGEST_LIMIT: u32 = 16_384;
 
 /// The bounds of a call, from the settings and its contract.
 pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bool) -> Limits {
-    let given = call.settings.max_tokens.or(settings.max_tokens);
+    let given = call.settings.max_tokens.or(settings.request.max_tokens);
     let natural = match &call.contract {
         Contract::Text if routes => TEXT_LIMIT,
         Contract::Text => LOCAL_TEXT_LIMIT,
@@ -62,7 +62,11 @@ pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bo
     };
     Limits {
         models,
-        strategy: if matches!(call.contract, Contract::Text) { Strategy::Text } else { settings.strategy },
+        strategy: if matches!(call.contract, Contract::Text) {
+            Strategy::Text
+        } else {
+            settings.request.strategy.unwrap_or(Strategy::ResponseFormat)
+        },
         max_tokens: given.unwrap_or(natural),
         // a limit that a person set is not raised behind their back
         max_tokens_cap: given.unwrap_or(if routes { LARGEST_LIMIT } else { natural }),
@@ -78,11 +82,11 @@ pub(crate) fn fingerprint(call: &Call, settings: &Settings, engine: &str, model:
     };
     let sampling = format!(
         "{:?} {:?} {:?} {:?} {:?}",
-        call.settings.temperature.or(settings.temperature),
-        settings.top_p,
-        settings.seed,
-        call.settings.max_tokens.or(settings.max_tokens),
-        settings.reasoning.as_ref().map(|reasoning| (&reasoning.effort, reasoning.max_tokens)),
+        call.settings.temperature.or(settings.request.temperature),
+        settings.request.top_p,
+        settings.request.seed,
+        call.settings.max_tokens.or(settings.request.max_tokens),
+        settings.request.reasoning.as_ref().map(|reasoning| (&reasoning.effort, reasoning.max_tokens)),
     );
     Fingerprint::of(["answer/1", engine, model, &sampling, contract, &call.system, &call.user].map(str::as_bytes))
 }
@@ -127,10 +131,10 @@ impl Composer {
             models: if turn.routes { fallbacks } else { &[] },
             messages,
             max_tokens: course.max_tokens,
-            temperature: call.settings.temperature.or(settings.temperature).filter(|_| !course.without_temperature),
-            top_p: settings.top_p,
-            seed: settings.seed,
-            reasoning: settings.reasoning.clone(),
+            temperature: call.settings.temperature.or(settings.request.temperature).filter(|_| !course.without_temperature),
+            top_p: settings.request.top_p,
+            seed: settings.request.seed,
+            reasoning: settings.request.reasoning.clone(),
             response_format: None,
             tools: Vec::new(),
             tool_choice: None,
@@ -169,7 +173,7 @@ impl Composer {
 }
 
 fn provider(settings: &Settings, course: &Course, ignored: &[String]) -> ProviderPreferences {
-    let mut preferences = settings.provider.clone();
+    let mut preferences = settings.request.provider.clone();
     if matches!(course.strategy, Strategy::ResponseFormat | Strategy::ForcedTool) {
         // without this, an endpoint that ignores the schema may serve; with it, every parameter must be supported
         preferences.require_parameters.get_or_insert(true);

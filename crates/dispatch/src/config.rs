@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_policy::{Strategy, nearest};
@@ -12,7 +11,7 @@ use corsac_wire::{MaxPrice, ProviderPreferences, Reasoning, Sort, Usd};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::{App, HttpOptions, Settings};
+use crate::{App, Ceilings, Deadlines, HttpOptions, RequestSettings, Route, Settings};
 
 /// Where OpenRouter is.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
@@ -272,24 +271,29 @@ impl Config {
         let model = profile.model.clone().or_else(|| self.file.model.clone()).unwrap_or_else(|| DEFAULT_MODEL.to_owned());
         let fallbacks = if profile.models.is_empty() { &self.file.fallbacks } else { &profile.models };
         let defaults = Settings::default();
-        let temperature = profile.temperature.or(defaults.temperature);
+        let temperature = profile.temperature.or(defaults.request.temperature);
         if let Some(degrees) = temperature.filter(|t| !(0.0..=2.0).contains(t)) {
             return Err(ConfigError::Value(format!("temperature is {degrees}, but must lie between 0 and 2")));
         }
         Ok(Settings {
-            models: std::iter::once(&model).chain(fallbacks).map(|model| Arc::from(model.as_str())).collect(),
-            provider: profile.provider.as_ref().map(ProviderTable::preferences).transpose()?.unwrap_or_default(),
-            reasoning: profile.reasoning()?,
-            temperature,
-            top_p: profile.top_p,
-            seed: profile.seed,
-            max_tokens: profile.max_tokens,
-            strategy: match profile.structured_output_strategy {
-                Some(StrategyName::PreferTools) => Strategy::ForcedTool,
-                Some(StrategyName::PreferResponseFormat) | None => defaults.strategy,
+            routes: std::iter::once(&model).chain(fallbacks).map(|model| Route::to(model)).collect(),
+            request: RequestSettings {
+                provider: profile.provider.as_ref().map(ProviderTable::preferences).transpose()?.unwrap_or_default(),
+                reasoning: profile.reasoning()?,
+                temperature,
+                top_p: profile.top_p,
+                seed: profile.seed,
+                max_tokens: profile.max_tokens,
+                strategy: profile.structured_output_strategy.map(|name| match name {
+                    StrategyName::PreferTools => Strategy::ForcedTool,
+                    StrategyName::PreferResponseFormat => Strategy::ResponseFormat,
+                }),
             },
-            request_timeout: profile.timeout.or(self.file.timeout).map(seconds).transpose()?.unwrap_or(defaults.request_timeout),
-            budget: self.file.budget,
+            deadlines: Deadlines {
+                request: profile.timeout.or(self.file.timeout).map(seconds).transpose()?.unwrap_or(defaults.deadlines.request),
+                ..defaults.deadlines
+            },
+            ceilings: Ceilings { run: self.file.budget, ..defaults.ceilings },
             ..defaults
         })
     }
@@ -466,10 +470,10 @@ mod tests {
         std::fs::write(folder.path().join("corsac.toml"), text).unwrap();
         let config = load(folder.path(), &[]);
         let settings = config.settings(Some("careful")).unwrap();
-        assert_eq!(settings.models, [Arc::from("a/b"), Arc::from("c/d")]);
-        assert_eq!(settings.strategy, Strategy::ForcedTool);
+        assert_eq!(settings.routes, [Route::to("a/b"), Route::to("c/d")]);
+        assert_eq!(settings.request.strategy, Some(Strategy::ForcedTool));
         assert_eq!(
-            serde_json::to_string(&settings.provider).unwrap(),
+            serde_json::to_string(&settings.request.provider).unwrap(),
             r#"{"ignore":["azure"],"sort":"latency","max_price":{"prompt":"5"}}"#
         );
         assert!(config.settings(Some("both")).unwrap_err().to_string().contains("keep one"));

@@ -63,8 +63,8 @@ impl Dispatcher {
     pub fn new(exchange: Arc<dyn Exchange>, ledger: Ledger, clock: Arc<dyn Clock>, settings: Settings) -> Dispatcher {
         let prices = RwLock::new(settings.prices.clone());
         Dispatcher {
-            gate: Gate::new(Arc::clone(&clock), exchange.window(), settings.budget),
-            models: settings.models.iter().map(|model| model.to_string()).collect(),
+            gate: Gate::new(Arc::clone(&clock), exchange.window(), settings.ceilings.run),
+            models: settings.routes.iter().map(|route| route.model.to_string()).collect(),
             chance: AtomicU64::new(settings.chance_seed),
             exchange,
             ledger,
@@ -200,7 +200,7 @@ impl Dispatcher {
     }
 
     fn recall(&self, fingerprint: Fingerprint, call: &Call) -> Result<Option<Answer>, Failure> {
-        if self.settings.fresh {
+        if self.settings.memory.fresh {
             return Ok(None);
         }
         let stored = self.ledger.recall(fingerprint).map_err(|error| Failure::ledger(&error))?;
@@ -231,7 +231,7 @@ impl Dispatcher {
             cost: Usd::ZERO,
             abandoned: abandoned.clone(),
         };
-        let deadline = call.settings.timeout.unwrap_or(self.settings.call_deadline);
+        let deadline = call.settings.timeout.unwrap_or(self.settings.deadlines.call);
         let result = match tokio::time::timeout(deadline, self.travel(call, models, &mut journey)).await {
             Ok(result) => result,
             Err(_) => Err(Ends::Fault(Fault::new(
@@ -259,7 +259,7 @@ impl Dispatcher {
                 Ok(answer)
             }
             Err(ends) => {
-                let mut failure = failure_of(ends, self.exchange.as_ref(), models, self.settings.budget, self.tally.glance().2);
+                let mut failure = failure_of(ends, self.exchange.as_ref(), models, self.settings.ceilings.run, self.tally.glance().2);
                 failure.attempts = journey.requests;
                 failure.cost = journey.cost;
                 failure.model = last.map(|attempt| attempt.model_served.clone().unwrap_or_else(|| Arc::clone(&attempt.model_asked)));
@@ -325,7 +325,7 @@ impl Dispatcher {
         };
         let started_ms = self.clock.epoch_ms();
         let started = self.clock.elapsed();
-        let timeout = self.settings.request_timeout;
+        let timeout = self.settings.deadlines.request;
         let reply = self.exchange.exchange(Request::post("chat/completions", body, timeout)).await;
         let reading = read(reply, &call.contract, course.strategy, &call.origin.operator);
         let used = usage(&reading);

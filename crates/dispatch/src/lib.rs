@@ -28,5 +28,5 @@ pub use dispatcher::Dispatcher;
 pub use exchange::{Exchange, ExchangeError, RawReply, Request};
 pub use http::{App, HttpExchange, HttpOptions, HttpOptionsError};
 pub use late::LateAsk;
-pub use settings::Settings;
+pub use settings::{Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings};
 pub use tally::{Summary, Tally};

@@ -1,16 +1,14 @@
 //! Every fault ends as an answer or as a reason, with the steps in the ledger.
 
-use std::time::Duration;
-
 use corsac_dispatch::{FailureKind, Settings};
 use corsac_ledger::CallFilter;
 
-use crate::world::{PRIMARY, World, with_fallback};
+use crate::world::{PRIMARY, World, patient, with_fallback};
 
 /// A fault that strikes once is got over; returns how many requests that took.
 async fn once(fault: &str) -> u32 {
     let script = format!("latency_ms = 200\n[[rule]]\npath = \"/chat/completions\"\ntimes = 1\nfault = \"{fault}\"\n");
-    let settings = Settings { request_timeout: Duration::from_secs(30), ..Settings::default() };
+    let settings = Settings { deadlines: patient(30), ..Settings::default() };
     let world = World::new(&script, settings);
     let answer = world.ask("what a good thing").await.unwrap_or_else(|failure| panic!("{fault}: {}: {failure}", failure.kind));
     assert!(matches!(answer.value["label"].as_str(), Some("good" | "bad")), "{fault}: {}", answer.value);
@@ -70,7 +68,7 @@ async fn a_model_that_is_down_is_replaced() {
         "wrong_schema",
     ] {
         let script = format!("latency_ms = 100\n[[rule]]\npath = \"/chat/completions\"\nmodel = \"{PRIMARY}\"\nfault = \"{fault}\"\n");
-        let settings = Settings { request_timeout: Duration::from_secs(20), ..with_fallback() };
+        let settings = Settings { deadlines: patient(20), ..with_fallback() };
         let world = World::new(&script, settings);
         for outcome in world.ask_many(20).await {
             let answer = outcome.unwrap_or_else(|failure| panic!("{fault}: {}: {failure}", failure.kind));
@@ -99,7 +97,7 @@ async fn what_never_passes_ends_with_a_reason() {
         ("garbage_body", FailureKind::ProviderError),
     ] {
         let script = format!("latency_ms = 50\n[[rule]]\npath = \"/chat/completions\"\nfault = \"{fault}\"\n");
-        let settings = Settings { request_timeout: Duration::from_secs(10), ..Settings::default() };
+        let settings = Settings { deadlines: patient(10), ..Settings::default() };
         let world = World::new(&script, settings);
         let failure = world.ask("a text").await.expect_err(fault);
         assert_eq!(failure.kind, kind, "{fault}: {failure}");
@@ -116,7 +114,7 @@ async fn a_provider_that_refuses_the_schema_is_left_out_for_good() {
     let script = "latency_ms = 50\n[[rule]]\npath = \"/chat/completions\"\nprovider = \"openai\"\nfault = \"schema_refused_400\"\n";
     // without the service's own fallbacks, the refusal comes through to us
     let mut settings = Settings::default();
-    settings.provider.allow_fallbacks = Some(false);
+    settings.request.provider.allow_fallbacks = Some(false);
     let world = World::new(script, settings);
     for text in ["one", "two", "three", "four", "five", "six"] {
         world.ask(text).await.unwrap();
@@ -138,7 +136,7 @@ async fn one_bad_row_in_a_hundred_costs_only_that_row() {
 async fn the_fallback_is_used_on_the_wire_too() {
     // the request as a whole succeeds, served by the second model
     let script = format!("latency_ms = 50\ndown = [{{ model = \"{PRIMARY}\", fault = \"http_503\" }}]\n");
-    let world = World::new(&script, Settings { models: vec![PRIMARY.into(), "openai/gpt-4o".into()], ..Settings::default() });
+    let world = World::new(&script, Settings::of_models([PRIMARY, "openai/gpt-4o"]));
     let answer = world.ask("a text").await.unwrap();
     assert!(answer.model.starts_with("openai/gpt-4o") && !answer.model.contains("mini"), "{}", answer.model);
     assert_eq!((answer.attempts, world.requests()), (1, 1), "the fallback was in `models`");

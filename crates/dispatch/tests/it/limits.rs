@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corsac_dispatch::{FailureKind, Settings};
+use corsac_dispatch::{Ceilings, Deadlines, FailureKind, Settings};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use tokio::time::Instant;
@@ -21,7 +21,10 @@ async fn two_thousand_slow_answers_are_under_way_at_once() {
 async fn a_limit_slows_the_run_and_fails_no_row() {
     for hint in ["none", "reset", "retry_after"] {
         let script = format!("latency_ms = 100\n[limits]\nrequests_per_minute = 120\nhint = \"{hint}\"\n");
-        let world = World::new(&script, Settings { call_deadline: Duration::from_secs(7_200), ..Settings::default() });
+        let world = World::new(
+            &script,
+            Settings { deadlines: Deadlines { call: Duration::from_secs(7_200), ..Deadlines::default() }, ..Settings::default() },
+        );
         let outcomes = world.ask_many(400).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
@@ -35,7 +38,10 @@ async fn the_budget_holds_under_any_concurrency() {
     let ceiling = Usd::parse("0.002").unwrap();
     for known in [true, false] {
         let prices = known.then(|| (PRIMARY.into(), pricing)).into_iter().collect();
-        let world = World::new("latency_ms = [50, 400]\n", Settings { budget: Some(ceiling), prices, ..Settings::default() });
+        let world = World::new(
+            "latency_ms = [50, 400]\n",
+            Settings { ceilings: Ceilings { run: Some(ceiling), ..Ceilings::default() }, prices, ..Settings::default() },
+        );
         let outcomes = world.ask_many(512).await;
         let spent = world.dispatcher.tally().summary().cost;
         assert!(spent <= ceiling, "known {known}: {spent}");

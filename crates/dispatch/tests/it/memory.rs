@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use corsac_dispatch::{Ask, Settings, Source};
+use corsac_dispatch::{Ask, Memory, Settings, Source};
 use corsac_ledger::Ledger;
 
 use crate::world::World;
@@ -19,7 +19,8 @@ async fn a_second_run_asks_nothing() {
         let answer = answer.unwrap();
         assert_eq!((answer.source, answer.attempts, &answer.value), (Source::Memory, 0, &before));
     }
-    let fresh = World::over("latency_ms = 20\n", Settings { fresh: true, ..Settings::default() }, ledger);
+    let fresh =
+        World::over("latency_ms = 20\n", Settings { memory: Memory { fresh: true, ..Memory::default() }, ..Settings::default() }, ledger);
     fresh.ask_many(50).await;
     assert_eq!(fresh.requests(), 50);
 }

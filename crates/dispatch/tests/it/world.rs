@@ -1,8 +1,9 @@
 //! A dispatcher over a simulator in the same process, with its own ledger.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use corsac_dispatch::{Ask, Call, CallSettings, Contract, Dispatcher, Origin, Outcome, Settings, VirtualClock};
+use corsac_dispatch::{Ask, Call, CallSettings, Contract, Deadlines, Dispatcher, Origin, Outcome, Settings, VirtualClock};
 use corsac_ledger::{Ledger, RunId, RunStart};
 use corsac_schema::Schema;
 use corsac_sim::{Seen, SimConfig, SimExchange, Simulator};
@@ -78,5 +79,10 @@ impl World {
 }
 
 pub(crate) fn with_fallback() -> Settings {
-    Settings { models: vec![PRIMARY.into(), FALLBACK.into()], ..Settings::default() }
+    Settings::of_models([PRIMARY, FALLBACK])
+}
+
+/// So many seconds for one request.
+pub(crate) fn patient(seconds: u64) -> Deadlines {
+    Deadlines { request: Duration::from_secs(seconds), ..Deadlines::default() }
 }
