@@ -13,6 +13,7 @@
 //! ```
 
 mod budget;
+mod circuit;
 mod course;
 mod fault;
 mod model_id;
@@ -22,6 +23,7 @@ mod remedy;
 mod strategy;
 
 pub use budget::{Budget, Refusal, Reserved};
+pub use circuit::{Allowed, Circuit, CircuitLimits, CircuitState};
 pub use course::{Course, Limits};
 pub use fault::{Fault, FaultClass};
 pub use model_id::{UnknownModel, nearest, resolve};
