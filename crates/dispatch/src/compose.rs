@@ -8,9 +8,7 @@ use corsac_ledger::Fingerprint;
 use corsac_policy::{Course, Limits, Strategy, upper_tokens};
 use corsac_schema::{Dialect, Schema};
 use corsac_wire::catalog::Pricing;
-use corsac_wire::{
-    ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, ResponseFormat, Role, Tool, ToolChoice, ToolFunction, ToolName, Usd, raw,
-};
+use corsac_wire::{ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, ResponseFormat, Tool, ToolChoice, ToolFunction, Usd, raw};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
@@ -116,12 +114,12 @@ impl Composer {
         let correction = course.correction.as_deref().map(corrected);
         let mut messages = Vec::with_capacity(4);
         if !system.is_empty() {
-            messages.push(Message { role: Role::System, content: &system });
+            messages.push(Message::system(&system));
         }
-        messages.push(Message { role: Role::User, content: &call.user });
+        messages.push(Message::user(&*call.user));
         if let Some(correction) = &correction {
-            messages.extend(turn.rejected.filter(|text| !text.is_empty()).map(|text| Message { role: Role::Assistant, content: text }));
-            messages.push(Message { role: Role::User, content: correction });
+            messages.extend(turn.rejected.filter(|text| !text.is_empty()).map(Message::assistant));
+            messages.push(Message::user(correction));
         }
         let name = call.origin.operator.as_ref();
         let (model, fallbacks) = models.get(course.model..).and_then(|left| left.split_first()).unwrap_or((&models[0], &[]));
@@ -130,15 +128,13 @@ impl Composer {
             model,
             models: if turn.routes { fallbacks } else { &[] },
             messages,
-            max_tokens: course.max_tokens,
+            max_tokens: Some(course.max_tokens),
             temperature: call.settings.temperature.or(settings.request.temperature).filter(|_| !course.without_temperature),
             top_p: settings.request.top_p,
             seed: settings.request.seed,
             reasoning: settings.request.reasoning.clone(),
-            response_format: None,
-            tools: Vec::new(),
-            tool_choice: None,
             provider: provider.as_ref().filter(|preferences| !preferences.is_default()),
+            ..ChatRequest::default()
         };
         if let Some(written) = &written {
             match course.strategy {
@@ -147,9 +143,8 @@ impl Composer {
                     request.response_format = Some(ResponseFormat::JsonSchema { json_schema });
                 }
                 Strategy::ForcedTool => {
-                    let function = ToolFunction { name, description: "Takes the answer.", parameters: &written.tool };
-                    request.tools.push(Tool { kind: "function", function });
-                    request.tool_choice = Some(ToolChoice { kind: "function", function: ToolName { name } });
+                    request.tools.push(Tool::Function(ToolFunction::new(name, "Takes the answer.", &written.tool)));
+                    request.tool_choice = Some(ToolChoice::Function(name));
                 }
                 Strategy::Text | Strategy::Prompted => {}
             }

@@ -367,7 +367,7 @@ impl Profile {
                 if let Some(wrong) = effort.as_deref().filter(|effort| !EFFORTS.contains(effort)) {
                     return Err(ConfigError::Value(format!("reasoning_effort is {wrong:?}, but must be one of {}", EFFORTS.join(", "))));
                 }
-                Ok(Some(Reasoning { effort: effort.clone(), max_tokens }))
+                Ok(Some(Reasoning { effort: effort.clone(), max_tokens, ..Reasoning::default() }))
             }
         }
     }
@@ -388,8 +388,13 @@ impl ProviderTable {
             data_collection: self.data_collection.clone(),
             zdr: self.zdr,
             quantizations: self.quantizations.clone(),
-            sort: self.sort.clone(),
-            max_price: prices.then_some(MaxPrice { prompt: self.max_prompt_price, completion: self.max_completion_price }),
+            sort: self.sort,
+            max_price: prices.then_some(MaxPrice {
+                prompt: self.max_prompt_price,
+                completion: self.max_completion_price,
+                ..MaxPrice::default()
+            }),
+            ..ProviderPreferences::default()
         })
     }
 }

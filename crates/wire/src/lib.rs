@@ -16,15 +16,18 @@ pub mod catalog;
 mod chat;
 mod error;
 pub mod header;
+mod percentiles;
 mod reply;
 mod request;
 mod usd;
 
 pub use chat::{ChatChoice, ChatMessage, ChatReply, FunctionCall, ToolCall, Usage};
 pub use error::{ErrorBody, ErrorCode};
+pub use percentiles::Percentiles;
 pub use reply::Reply;
 pub use request::{
-    ChatRequest, JsonSchemaFormat, MaxPrice, Message, ProviderPreferences, Reasoning, ResponseFormat, Role, Sort, Tool, ToolChoice,
-    ToolFunction, ToolName, raw,
+    CacheControl, CacheLife, ChatRequest, Content, EmbeddingsRequest, EncodingFormat, ImageUrl, InputAudio, InputFile, JsonSchemaFormat,
+    MaxPrice, Message, Part, Partition, PdfEngine, Plugin, PluginError, ProviderPreferences, Reasoning, ResponseFormat, Role, Sort, SortBy,
+    Threshold, Tool, ToolChoice, ToolFunction, VideoUrl, raw,
 };
 pub use usd::{Usd, UsdError};
