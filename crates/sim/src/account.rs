@@ -25,7 +25,7 @@ pub(crate) enum Caller<'r> {
 }
 
 impl<'r> Caller<'r> {
-    fn name(self) -> &'r str {
+    pub(crate) fn name(self) -> &'r str {
         match self {
             Caller::Inference(key) | Caller::Management(key) => key,
             Caller::Anonymous => "",

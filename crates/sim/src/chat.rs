@@ -11,11 +11,12 @@ use crate::catalog::{Endpoint, Found};
 use crate::chat_request::{ChatRequest, Shape};
 use crate::completion_json::{self, Served, Usage};
 use crate::config::UsageLayout;
+use crate::counters::Answered;
 use crate::fault::FaultKind;
 use crate::fault_plan::{Act, Answerer, Asked, Reach, Trial, Verdict};
 use crate::fault_reply::{self, Hit};
 use crate::generation::Record;
-use crate::reply::{SimBody, SimReply, SimRequest};
+use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
 use crate::routing::{Need, route};
 use crate::rule::FixedReply;
 use crate::seed::{Draw, hash, mix};
@@ -75,6 +76,9 @@ pub(crate) fn chat(world: &World, http: &SimRequest, caller: Caller<'_>, asked: 
         tool_tokens: (request.tool_characters + schema_characters).div_ceil(4),
         max_tokens: request.max_tokens,
     };
+    if let Some(first) = models.first() {
+        world.counters.asked(&first.model.id);
+    }
     let mut trial = world.plan.trial(Asked { stream: request.stream, ..asked });
     let mut call = Call {
         world,
@@ -112,6 +116,7 @@ impl<'a> Call<'a> {
         };
         let mut last = wire_error::plain(404, &format!("No endpoints found for {}.", found.model.id));
         for endpoint in endpoints {
+            self.world.counters.tried(found.index, &endpoint.tag);
             let answerer = answerer(found, endpoint);
             let verdict = trial.verdict(answerer);
             if let Some(tried) = verdict.as_ref().and_then(|verdict| self.judged(found, answerer, verdict)) {
@@ -143,7 +148,7 @@ impl<'a> Call<'a> {
 
     /// What a verdict means when it is not an answer.
     fn judged(&mut self, found: Found<'a>, answerer: Answerer<'a>, verdict: &Verdict<'_>) -> Option<(Reach, Tried)> {
-        let (reply, falls_back) = match verdict.act {
+        let (reply, falls_back, refuses) = match verdict.act {
             Act::Answer | Act::Content(_) => return None,
             Act::Fault(kind) => {
                 let hit = Hit {
@@ -158,11 +163,11 @@ impl<'a> Call<'a> {
                 let kind = if kind == FaultKind::StalledStream && !self.request.stream { FaultKind::Hang } else { kind };
                 let reply = fault_reply::reply(kind, &hit)?;
                 self.world.counters.fault(kind);
-                (reply, kind.falls_back())
+                (reply, kind.falls_back(), kind.refuses())
             }
-            Act::Reply(fixed) => (fixed_reply(fixed), fixed.status >= 400),
+            Act::Reply(fixed) => (fixed_reply(fixed), fixed.status >= 400, (400..500).contains(&fixed.status)),
         };
-        let reply = reply.after(verdict.latency.unwrap_or_else(|| self.latency()));
+        let reply = reply.after(verdict.latency.unwrap_or_else(|| if refuses { self.refusal_time() } else { self.latency() }));
         if verdict.reach == Reach::Request || !falls_back {
             return Some((Reach::Request, Tried::Done(reply)));
         }
@@ -187,6 +192,11 @@ impl<'a> Call<'a> {
 
     fn latency(&self) -> Duration {
         self.world.config.latency_ms.pick(mix(self.world.config.seed ^ mix(self.number)))
+    }
+
+    /// How long a refusal takes: nobody computes an answer for it.
+    fn refusal_time(&self) -> Duration {
+        self.world.config.refusal_ms.pick(mix(self.world.config.seed ^ mix(!self.number)))
     }
 
     /// The endpoint answers.
@@ -265,12 +275,22 @@ impl<'a> Call<'a> {
             reply = reply.with_header("content-type", "text/plain; charset=utf-8");
         }
         reply.headers.push(("x-generation-id".to_owned(), served.id.clone()));
-        let reply = reply.after(delay);
+        let mut reply = reply.after(delay);
 
         let end = self.now + reply.duration().unwrap_or(delay);
         self.world.account.settle(self.caller, usage.cost(), Some((estimate, end)));
-        let tokens = (prompt_tokens, answer.completion_tokens);
-        self.world.counters.answer(found.index, &endpoint.provider, tokens, usage.cost());
+        let good = matches!(fault, None | Some(FaultKind::Slow));
+        self.world.counters.answer(Answered {
+            model: found.index,
+            provider: &endpoint.provider,
+            key: self.caller.name(),
+            body_hash: self.body_hash,
+            prompt_tokens,
+            completion_tokens: answer.completion_tokens,
+            cost: usage.cost(),
+            good,
+        });
+        reply.receipt = Some(Receipt { body_hash: self.body_hash, good });
         self.world.generations.add(Record {
             id: served.id,
             ready_at: end + Duration::from_millis(self.world.config.generation_delay_ms),

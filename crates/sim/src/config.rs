@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::fault::FaultKind;
 use crate::money::PicoDollars;
-use crate::rule::Rule;
+use crate::rule::{Rule, Span};
 
 /// What the simulator is told before it starts; `SimConfig::default()` answers at once and never fails.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,8 @@ pub struct SimConfig {
     pub started_at_epoch_s: u64,
     /// How long an inference call takes.
     pub latency_ms: LatencyRange,
+    /// How long a refusal takes (statuses 400 to 499 but for 408): it comes from the gate, not from a model.
+    pub refusal_ms: LatencyRange,
     /// How long a call under the fault `slow` takes.
     pub slow_ms: u64,
     /// How long after an answer `/generation` still says 404.
@@ -51,6 +53,7 @@ impl Default for SimConfig {
             // 2026-11-22T00:00:00Z: fixed, so that two runs of one seed print the same timestamps
             started_at_epoch_s: 1_795_305_600,
             latency_ms: LatencyRange::default(),
+            refusal_ms: LatencyRange::default(),
             slow_ms: 30_000,
             generation_delay_ms: 500,
             strict_schemas: true,
@@ -119,8 +122,8 @@ pub struct FaultEvery {
     pub fault: FaultKind,
 }
 
-/// A model whose every call fails.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A model whose every call fails, always or for a while.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DownModel {
     /// The id, or a pattern with `*`.
@@ -128,9 +131,19 @@ pub struct DownModel {
     /// How it fails.
     #[serde(default = "DownModel::default_fault")]
     pub fault: FaultKind,
+    /// From this second after the start on.
+    #[serde(default)]
+    pub after_s: Option<f64>,
+    /// Up to this second after the start.
+    #[serde(default)]
+    pub until_s: Option<f64>,
 }
 
 impl DownModel {
+    pub(crate) fn span(&self) -> Span {
+        Span { after_s: self.after_s, until_s: self.until_s, ..Span::default() }
+    }
+
     fn default_fault() -> FaultKind {
         FaultKind::Http503
     }

@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::account::{Caller, Estimate};
 use crate::chat::{fixed_reply, generation_id};
 use crate::completion_json::Usage;
+use crate::counters::Answered;
 use crate::fault::FaultKind;
 use crate::fault_plan::{Act, Answerer, Asked};
 use crate::fault_reply::{self, Hit};
 use crate::generation::Record;
-use crate::reply::{SimBody, SimReply, SimRequest};
+use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
 use crate::seed::{Draw, hash, mix};
 use crate::simulator::World;
 use crate::wire_error;
@@ -62,7 +63,7 @@ impl Input {
 }
 
 /// Answers a request for embeddings.
-pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>) -> SimReply {
+pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
     if let Err(reply) = world.account.take_request(caller, asked.now) {
         return *reply;
     }
@@ -92,6 +93,8 @@ pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked:
         return wire_error::context_length(endpoint.context_length, longest, 0, 0);
     }
 
+    world.counters.asked(&found.model.id);
+    world.counters.tried(found.index, &endpoint.tag);
     let answerer = Answerer { model: &found.model.id, provider: &endpoint.provider, slug: &endpoint.slug };
     let verdict = world.plan.trial(asked).verdict(answerer);
     let latency = || world.config.latency_ms.pick(mix(world.config.seed ^ mix(asked.number)));
@@ -99,10 +102,14 @@ pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked:
     let mut cut = false;
     match verdict.map(|verdict| verdict.act) {
         Some(Act::Reply(fixed)) => return fixed_reply(fixed).after(delay),
+
         Some(Act::Fault(kind)) => {
             let (model, account) = (Some(found.model), &world.account);
             let hit = Hit { answerer, model, request: None, prompt_tokens: longest, account, now: asked.now };
             world.counters.fault(kind);
+            if kind.refuses() && verdict.is_some_and(|verdict| verdict.latency.is_none()) {
+                delay = world.config.refusal_ms.pick(mix(asked.number));
+            }
             match fault_reply::reply(kind, &hit) {
                 Some(reply) => return reply.after(delay),
                 None if kind == FaultKind::Slow => delay = Duration::from_millis(world.config.slow_ms),
@@ -134,7 +141,16 @@ pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked:
         format!("],\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens},\"cost\":{cost},\"is_byok\":false}}}}").as_bytes(),
     );
     world.account.settle(caller, cost, None);
-    world.counters.answer(found.index, &endpoint.provider, (tokens, 0), cost);
+    world.counters.answer(Answered {
+        model: found.index,
+        provider: &endpoint.provider,
+        key: caller.name(),
+        body_hash,
+        prompt_tokens: tokens,
+        completion_tokens: 0,
+        cost,
+        good: !cut,
+    });
     world.generations.add(Record {
         id: id.clone(),
         ready_at: asked.now + delay + Duration::from_millis(world.config.generation_delay_ms),
@@ -153,6 +169,7 @@ pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked:
         bytes.truncate(bytes.len() / 2);
         reply.body = SimBody::CutAfter(std::mem::take(bytes));
     }
+    reply.receipt = Some(Receipt { body_hash, good: !cut });
     reply
 }
 

@@ -7,6 +7,7 @@ use corsac_dispatch::{Exchange, ExchangeError, RawReply, Request};
 use corsac_wire::header::ComeBack;
 use tokio::time::Instant;
 
+use crate::simulator::Delivery;
 use crate::{SimBody, SimRequest, Simulator};
 
 /// The simulator as an exchange.
@@ -69,6 +70,7 @@ impl SimExchange {
             body: request.body.as_deref().unwrap_or_default().to_vec(),
         };
         let reply = self.simulator.handle(&asked, self.start.elapsed());
+        let delivery = Delivery::new(&self.simulator, &reply);
         tokio::time::sleep(reply.delay).await;
         let now_ms = self.started_ms.saturating_add(i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX));
         let header = |name: &str| reply.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
@@ -85,8 +87,12 @@ impl SimExchange {
                 whole
             }
             SimBody::Hang => return std::future::pending().await,
-            SimBody::CutStream(_) | SimBody::CutAfter(_) => return Err(ExchangeError::Cut("the simulator cut it".to_owned())),
+            SimBody::CutStream(_) | SimBody::CutAfter(_) => {
+                delivery.done();
+                return Err(ExchangeError::Cut("the simulator cut it".to_owned()));
+            }
         };
+        delivery.done();
         Ok(RawReply { status: reply.status, come_back, generation_id, body: body.into() })
     }
 }

@@ -77,6 +77,31 @@ fault_kinds! {
 }
 
 impl FaultKind {
+    /// True for a reply with status 400 to 499 that needs no answer to be waited for.
+    pub(crate) fn refuses(self) -> bool {
+        use FaultKind as Kind;
+        matches!(
+            self,
+            Kind::RateLimited
+                | Kind::UpstreamRateLimited
+                | Kind::FreePerDay
+                | Kind::CapacityExhausted
+                | Kind::NoCredits402
+                | Kind::InFlight402
+                | Kind::CannotAfford402
+                | Kind::Moderation403
+                | Kind::Guardrail403
+                | Kind::KeyLimit403
+                | Kind::Unauthorized401
+                | Kind::NoEndpoints404
+                | Kind::ParameterFilter404
+                | Kind::DataPolicy404
+                | Kind::SchemaRefused400
+                | Kind::ContextLength400
+                | Kind::ReasoningMandatory400
+        )
+    }
+
     /// True for what a provider or an upstream does, so that OpenRouter would go on to the next
     /// endpoint or to the next model of `models`.
     pub(crate) fn falls_back(self) -> bool {

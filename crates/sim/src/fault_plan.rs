@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::{DownModel, FaultEvery, SimConfig};
 use crate::fault::FaultKind;
+use crate::reply::SimRequest;
 use crate::rule::{FixedReply, Rule, fits};
 use crate::seed::{Draw, hash, mix};
 
@@ -33,7 +34,7 @@ pub(crate) struct Asked<'a> {
     /// After `/api/v1`.
     pub(crate) path: &'a str,
     pub(crate) is_inference: bool,
-    pub(crate) body: &'a [u8],
+    pub(crate) http: &'a SimRequest,
     pub(crate) stream: bool,
     pub(crate) now: Duration,
 }
@@ -117,7 +118,9 @@ impl<'p> Trial<'p> {
             if let Some(hit) = plan.every.iter().find(|entry| self.asked.number.is_multiple_of(entry.every)) {
                 return Some(Verdict { reach: Reach::Request, act: Act::Fault(hit.fault), latency: None });
             }
-            if let Some(down) = plan.down.iter().find(|down| fits(&down.model, answerer.model)) {
+            if let Some(down) =
+                plan.down.iter().find(|down| down.span().holds(self.asked.now.as_secs_f64()) && fits(&down.model, answerer.model))
+            {
                 return Some(Verdict { reach: Reach::Model, act: Act::Fault(down.fault), latency: None });
             }
         }
@@ -192,11 +195,12 @@ fn matches(rule: &Rule, asked: &Asked<'_>, answerer: Answerer<'_>) -> bool {
         && rule.model.as_deref().is_none_or(|pattern| fits(pattern, answerer.model))
         && rule.provider.as_deref().is_none_or(|name| name == answerer.slug || name.eq_ignore_ascii_case(answerer.provider))
         && rule.stream.is_none_or(|stream| stream == asked.stream)
-        && rule.after_s.is_none_or(|after| seconds >= after)
-        && rule.until_s.is_none_or(|until| seconds < until)
+        && rule.span().holds(seconds)
+        && rule.api_key.as_ref().is_none_or(|pattern| pattern.fits(asked.http.key().unwrap_or_default()))
+        && rule.header.iter().all(|(name, pattern)| asked.http.header(name).is_some_and(|value| fits(pattern, value)))
         && rule.from_request.is_none_or(|from| asked.number >= from)
         && rule.to_request.is_none_or(|to| asked.number <= to)
-        && rule.contains.as_deref().is_none_or(|text| contains(asked.body, text.as_bytes()))
+        && rule.contains.as_deref().is_none_or(|text| contains(&asked.http.body, text.as_bytes()))
 }
 
 fn contains(body: &[u8], text: &[u8]) -> bool {
@@ -209,16 +213,24 @@ mod tests {
 
     use super::{Act, Answerer, Asked, FaultPlan};
     use crate::config::SimConfig;
+    use crate::reply::SimRequest;
+
+    fn fox() -> SimRequest {
+        let mut request = SimRequest::post("/chat/completions", "sk-or-fox", "the red fox");
+        request.headers.push(("X-Team".to_owned(), "forest".to_owned()));
+        request
+    }
 
     /// The numbers of the first `count` requests that get anything.
     fn hits(script: &str, count: u64) -> Vec<u64> {
         let plan = FaultPlan::new(&SimConfig::from_script(script).unwrap());
         let answerer = Answerer { model: "openai/gpt-4o", provider: "OpenAI", slug: "openai" };
+        let http = fox();
         let asked = |number| Asked {
             number,
             path: "/chat/completions",
             is_inference: true,
-            body: b"the red fox",
+            http: &http,
             stream: false,
             now: Duration::from_secs(number),
         };
@@ -232,6 +244,12 @@ mod tests {
         assert_eq!(hits("[[rule]]\nfault='hang'\nfrom_request=4\nto_request=5", 10), [4, 5]);
         assert_eq!(hits("[[rule]]\nfault='hang'\nafter_s=2.5\nuntil_s=5", 10), [3, 4]);
         assert_eq!(hits("[[rule]]\nfault='hang'\ncontains='red'\nmodel='openai/*'\nprovider='openai'", 2), [1, 2]);
+        assert_eq!(hits("[[rule]]\nfault='hang'\nafter_s=2\ncycle_s=4\non_s=1", 10), [2, 6, 10]);
+        assert_eq!(hits("[[rule]]\nfault='hang'\napi_key='sk-or-f*'\nheader={ x-team='for*' }", 1), [1]);
+        assert!(hits("[[rule]]\nfault='hang'\napi_key='sk-or-wolf'", 10).is_empty());
+        assert!(hits("[[rule]]\nfault='hang'\nheader={ x-team='sea' }", 10).is_empty());
+        assert!(hits("[[rule]]\nfault='hang'\nheader={ x-other='*' }", 10).is_empty());
+        assert_eq!(hits("down=[{ model='openai/*', after_s=3, until_s=5 }]", 10), [3, 4]);
         assert!(hits("[[rule]]\nfault='hang'\ncontains='blue'", 10).is_empty());
         assert!(hits("[[rule]]\nfault='hang'\npath='/models'", 10).is_empty());
         assert_eq!(hits("[[fault_every]]\nevery=4\nfault='http_500'", 10), [4, 8]);
@@ -250,7 +268,8 @@ mod tests {
     fn one_request_counts_once_and_the_first_rule_wins() {
         let script = "[[rule]]\nfault='hang'\ntimes=1\n[[rule]]\ncontent='second'";
         let plan = FaultPlan::new(&SimConfig::from_script(script).unwrap());
-        let asked = Asked { number: 1, path: "/chat/completions", is_inference: true, body: b"", stream: false, now: Duration::ZERO };
+        let http = fox();
+        let asked = Asked { number: 1, path: "/chat/completions", is_inference: true, http: &http, stream: false, now: Duration::ZERO };
         let mut trial = plan.trial(asked);
         for _ in 0..3 {
             let verdict = trial.verdict(Answerer::default()).unwrap();

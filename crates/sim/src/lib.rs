@@ -58,6 +58,18 @@
 //! fault = "upstream_rate_limited"
 //!
 //! [[rule]]
+//! model = "openai/*"               # down for a while, and again every two minutes
+//! after_s = 30
+//! cycle_s = 120
+//! on_s = 20
+//! fault = "http_503"
+//!
+//! [[rule]]
+//! api_key = "sk-or-v1-second-*"    # one key, or one header
+//! header = { x-session-id = "*" }
+//! fault = "key_limit_403"
+//!
+//! [[rule]]
 //! contains = "invoice"
 //! times = 3
 //! content = '{"total": 12}'
@@ -66,6 +78,11 @@
 //! path = "/models"
 //! reply = { status = 500, body = { error = { message = "no", code = 500 } } }
 //! ```
+//!
+//! [`SimConfig::random`] draws a configuration full of trouble from a seed.
+//!
+//! A refusal (a status from 400 to 499 but for 408) comes after `refusal_ms`, not after the answer's latency,
+//! unless its rule gives a `latency_ms`.
 //!
 //! # Faults
 //!
@@ -120,7 +137,9 @@
 //! # What it saw
 //!
 //! `GET /api/v1/sim/seen` answers with the counters of [`Seen`], `POST /api/v1/sim/reset` starts
-//! everything anew. Keys are never shown beyond their last four characters.
+//! everything anew. Keys are never shown beyond their last four characters. For judging a client there are
+//! [`Simulator::body`] and [`Simulator::bodies`] (how often one and the same body was answered, well answered, billed),
+//! [`Simulator::billed_to`] (exact money by key) and [`Simulator::abandon`] for replies nobody waited for.
 
 // the generation record is one long `json!`
 #![recursion_limit = "256"]
@@ -135,6 +154,7 @@ mod chat;
 mod chat_request;
 mod completion_json;
 mod config;
+mod counters;
 mod embeddings;
 mod error;
 mod exchange;
@@ -145,6 +165,7 @@ mod generation;
 mod money;
 mod pattern;
 mod query;
+mod random;
 mod reply;
 mod routing;
 mod rule;
@@ -169,8 +190,8 @@ pub use exchange::SimExchange;
 pub use fault::FaultKind;
 pub use money::PicoDollars;
 pub use reply::{SimBody, SimReply, SimRequest};
-pub use rule::{FixedReply, Rule};
+pub use rule::{FixedReply, KeyPattern, Rule};
 pub use script::SimOptions;
-pub use seen::{Seen, SeenRequest};
+pub use seen::{Seen, SeenBody, SeenHeader, SeenMinute, SeenRequest};
 pub use server::{listen, serve};
 pub use simulator::Simulator;

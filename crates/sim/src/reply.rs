@@ -61,6 +61,14 @@ pub struct SimReply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: SimBody,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// What an answer was counted as, so that it can be counted as abandoned when nobody waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) body_hash: u64,
+    pub(crate) good: bool,
 }
 
 /// A body and how it arrives.
@@ -86,7 +94,7 @@ impl SimReply {
 
     pub(crate) fn json_bytes(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body) }
+        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body), receipt: None }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {

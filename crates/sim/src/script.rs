@@ -165,7 +165,7 @@ fn read_hint(text: &str) -> Result<LimitHint, SimError> {
 fn read_down(text: &str) -> Result<DownModel, SimError> {
     let (model, fault) = text.split_once('=').unwrap_or((text, "http_503"));
     let fault: FaultKind = fault.parse().map_err(|why: String| SimError::option("down", text, &why))?;
-    Ok(DownModel { model: model.to_owned(), fault })
+    Ok(DownModel { model: model.to_owned(), fault, after_s: None, until_s: None })
 }
 
 fn read_fault_every(text: &str) -> Result<FaultEvery, SimError> {

@@ -16,7 +16,7 @@ use futures::stream;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::reply::{SimBody, SimReply, SimRequest};
-use crate::simulator::Simulator;
+use crate::simulator::{Delivery, Simulator};
 use crate::wire_error;
 
 /// Connections that may wait to be accepted.
@@ -80,9 +80,11 @@ async fn answer(State((simulator, started)): State<(Simulator, Instant)>, reques
         body: body.into(),
     };
     let reply = simulator.answer(&request, started.elapsed());
+    let delivery = Delivery::new(&simulator, &reply);
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
+    delivery.done();
     if matches!(reply.body, SimBody::Hang) {
         std::future::pending::<()>().await;
     }

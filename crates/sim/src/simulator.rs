@@ -11,15 +11,17 @@ use crate::catalog::Catalog;
 use crate::catalog_json;
 use crate::chat::{self, fixed_reply};
 use crate::config::SimConfig;
+use crate::counters::Counters;
 use crate::embeddings;
 use crate::error::SimError;
 use crate::fault_plan::{Act, Answerer, Asked, FaultPlan};
 use crate::fault_reply::{self, Hit};
 use crate::generation::Generations;
+use crate::money::PicoDollars;
 use crate::query::{Query, decode};
-use crate::reply::{SimBody, SimReply, SimRequest};
+use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
 use crate::seed::hash;
-use crate::seen::{Counters, Seen};
+use crate::seen::{Seen, SeenBody};
 use crate::wire_error;
 
 /// OpenRouter, simulated. Clones share one state.
@@ -105,6 +107,38 @@ impl Simulator {
         self.0.counters.snapshot()
     }
 
+    /// What became of a request body; none if it never came. Bodies of inference are told apart, the first two million.
+    #[must_use]
+    pub fn body(&self, body: &[u8]) -> Option<SeenBody> {
+        self.0.counters.body(self.fingerprint(body))
+    }
+
+    /// What became of every request body, by fingerprint.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<SeenBody> {
+        self.0.counters.bodies()
+    }
+
+    /// The fingerprint of a request body, as [`SeenBody`] has it.
+    #[must_use]
+    pub fn fingerprint(&self, body: &[u8]) -> u64 {
+        hash(self.0.config.seed, body)
+    }
+
+    /// What a key was charged, exact.
+    #[must_use]
+    pub fn billed_to(&self, key: &str) -> PicoDollars {
+        self.0.counters.spent_by(key)
+    }
+
+    /// Notes that the caller of a reply went away before the reply came. It stays billed: a request without a stream
+    /// cannot be taken back.
+    pub fn abandon(&self, reply: &SimReply) {
+        if let Some(receipt) = reply.receipt {
+            self.0.counters.abandon(receipt);
+        }
+    }
+
     /// Everything as freshly made: counters, limits, spending, rules. Only the time goes on.
     pub fn reset(&self) {
         let world = &self.0;
@@ -137,8 +171,8 @@ impl Simulator {
         }
         let is_inference = matches!(route, Route::Chat | Route::Embeddings);
         let body_hash = hash(world.config.seed, &request.body);
-        let different = (route == Route::Chat).then_some(body_hash);
-        world.counters.request(request, route.label(), different);
+        let body = is_inference.then_some((body_hash, route == Route::Chat));
+        world.counters.request(request, route.label(), body);
         let caller = world.account.caller(request);
         let reply = match caller {
             Err(reply) if route.needs_key() => *reply,
@@ -148,7 +182,7 @@ impl Simulator {
                 } else {
                     world.inference_requests.load(Ordering::Relaxed)
                 };
-                let asked = Asked { number, path, is_inference, body: &request.body, stream: false, now };
+                let asked = Asked { number, path, is_inference, http: request, stream: false, now };
                 let known = matches!(caller, Ok(Caller::Inference(_) | Caller::Management(_)));
                 let caller = caller.unwrap_or(Caller::Anonymous);
                 match route {
@@ -156,13 +190,16 @@ impl Simulator {
                         wire_error::plain(403, "Management keys cannot be used for inference")
                     }
                     Route::Chat => chat::chat(world, request, caller, asked, body_hash),
-                    Route::Embeddings => embeddings::embed(world, request, caller, asked),
+                    Route::Embeddings => embeddings::embed(world, request, caller, asked, body_hash),
                     _ => self.scripted(asked).unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
                 }
             }
         };
         let status = if matches!(reply.body, SimBody::Hang) { 0 } else { reply.status };
-        world.counters.reply(status);
+        world.counters.reply(status, is_inference.then(|| now.as_secs() / 60));
+        if status >= 400 {
+            count_limit_source(&world.counters, &reply);
+        }
         reply
     }
 
@@ -215,6 +252,41 @@ impl Simulator {
 
     pub(crate) fn leave(&self) {
         self.0.counters.leave();
+    }
+}
+
+/// Notes which limit refused a request, where the reply says so.
+fn count_limit_source(counters: &Counters, reply: &SimReply) {
+    let SimBody::Bytes(bytes) = &reply.body else {
+        return;
+    };
+    let source = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    if let Some(source) = source.as_ref().and_then(|body| body.pointer("/error/metadata/limit_source")?.as_str()) {
+        counters.limit_source(source);
+    }
+}
+
+/// A reply on its way: dropped before it is done, its caller has gone.
+pub(crate) struct Delivery<'s> {
+    simulator: &'s Simulator,
+    receipt: Option<Receipt>,
+}
+
+impl<'s> Delivery<'s> {
+    pub(crate) fn new(simulator: &'s Simulator, reply: &SimReply) -> Self {
+        Self { simulator, receipt: reply.receipt }
+    }
+
+    pub(crate) fn done(mut self) {
+        self.receipt = None;
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if let Some(receipt) = self.receipt {
+            self.simulator.0.counters.abandon(receipt);
+        }
     }
 }
 

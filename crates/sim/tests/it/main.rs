@@ -6,6 +6,7 @@ mod answers;
 mod determinism;
 mod faults;
 mod limits;
+mod oracle;
 mod routes;
 mod scripts;
 mod socket;
