@@ -196,7 +196,7 @@ impl Simulator {
             }
         };
         let status = if matches!(reply.body, SimBody::Hang) { 0 } else { reply.status };
-        world.counters.reply(status, is_inference.then(|| now.as_secs() / 60));
+        world.counters.reply(status, is_inference.then_some(now.as_secs() / 60));
         if status >= 400 {
             count_limit_source(&world.counters, &reply);
         }
