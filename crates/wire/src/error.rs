@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::lenient;
+
 /// An error as OpenRouter words it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ErrorBody {
@@ -30,6 +32,17 @@ pub enum ErrorCode {
     Text(String),
 }
 
+/// An endpoint's failure before the one that is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PreviousError {
+    /// The provider, by display name.
+    pub provider: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// What was said: by the provider where that was kept, else by OpenRouter.
+    pub message: Option<String>,
+}
+
 impl<'de> Deserialize<'de> for ErrorBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ErrorBody, D::Error> {
         Ok(ErrorBody::from_value(&Value::deserialize(deserializer)?))
@@ -48,7 +61,8 @@ impl ErrorBody {
         ErrorBody {
             code: code.and_then(ErrorCode::from_value),
             message: text(object.get("message")).unwrap_or_default(),
-            error_type: text(object.get("error_type")).or_else(|| text(metadata.get("error_type"))),
+            // `type` is where Anthropic's envelope has it
+            error_type: text(object.get("error_type")).or_else(|| text(metadata.get("error_type"))).or_else(|| text(object.get("type"))),
             availability: object.get("availability").filter(|value| value.is_object()).cloned(),
             metadata,
         }
@@ -60,6 +74,21 @@ impl ErrorBody {
             ErrorCode::Number(number) => u16::try_from(*number).ok().filter(|status| (100..600).contains(status)),
             ErrorCode::Text(text) => text.parse().ok(),
         }
+    }
+
+    /// The HTTP status that belongs to the class of the error: for errors inside a success, whose code may be a text.
+    pub fn status_of_type(&self) -> Option<u16> {
+        let of_code = || match self.code.as_ref()? {
+            ErrorCode::Text(text) => status_of_type(text),
+            ErrorCode::Number(_) => None,
+        };
+        self.error_type.as_deref().and_then(status_of_type).or_else(of_code)
+    }
+
+    /// What was tried before, in order, where OpenRouter went through several endpoints.
+    pub fn previous_errors(&self) -> Vec<PreviousError> {
+        let listed = self.metadata.get("previous_errors").and_then(Value::as_array);
+        listed.into_iter().flatten().map(PreviousError::from_value).collect()
     }
 
     /// The provider the error came from, by display name.
@@ -81,15 +110,10 @@ impl ErrorBody {
 
     /// How long to wait, by what the body says (headers are looked at elsewhere).
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = |value: &Value| match value {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        };
-        let said = self.availability.as_ref().and_then(|a| a.get("retry_after")).and_then(seconds);
-        let said = said.or_else(|| self.metadata.get("retry_after_seconds").and_then(seconds));
+        let said = self.availability.as_ref().and_then(|a| a.get("retry_after")).and_then(lenient::number);
+        let said = said.or_else(|| self.metadata.get("retry_after_seconds").and_then(lenient::number));
         let said = said.or_else(|| self.header("Retry-After").and_then(|text| text.trim().parse().ok()));
-        said.filter(|s| s.is_finite() && *s >= 0.0).map(|s| Duration::from_secs_f64(s.min(86_400.0)))
+        said.filter(|s: &f64| s.is_finite() && *s >= 0.0).map(|s| Duration::from_secs_f64(s.min(86_400.0)))
     }
 
     /// A header repeated in `metadata.headers`.
@@ -107,6 +131,43 @@ impl ErrorCode {
             _ => None,
         }
     }
+}
+
+impl PreviousError {
+    /// Two shapes: `{provider, code, status}` and the older `{provider_name, code, message, raw}`.
+    fn from_value(value: &Value) -> PreviousError {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let number = |key: &str| value.get(key).and_then(lenient::number).filter(|n| (100.0..600.0).contains(n)).map(|n| n as u16);
+        let inner = value.get("raw").and_then(|raw| inner_message(raw, 0)).filter(|text| !text.trim().is_empty());
+        PreviousError {
+            provider: text("provider").or_else(|| text("provider_name")),
+            status: number("status").or_else(|| number("code")),
+            message: inner.or_else(|| text("message")).or_else(|| text("code")),
+        }
+    }
+}
+
+/// OpenRouter's vocabulary of errors, and Anthropic's where its envelope is used.
+fn status_of_type(name: &str) -> Option<u16> {
+    Some(match name {
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
+        "invalid_request" | "invalid_prompt" | "content_policy_violation" | "refusal" | "invalid_request_error" => 400,
+        "invalid_image" | "image_too_large" | "image_too_small" | "unsupported_image_format" | "image_download_failed" => 400,
+        "authentication" | "authentication_error" => 401,
+        "payment_required" | "billing_error" => 402,
+        "permission_denied" | "permission_error" => 403,
+        "not_found" | "image_not_found" | "not_found_error" => 404,
+        "precondition_failed" => 412,
+        "payload_too_large" => 413,
+        "unprocessable" => 422,
+        "rate_limit_exceeded" | "rate_limit_error" => 429,
+        "server" | "unmapped" | "api_error" => 500,
+        "provider_unavailable" => 502,
+        "provider_overloaded" => 503,
+        "timeout" | "timeout_error" => 504,
+        "overloaded_error" => 529,
+        _ => return None,
+    })
 }
 
 /// Looks for the first text under the names providers use for their messages.

@@ -10,8 +10,16 @@ pub const TITLE: &str = "X-OpenRouter-Title";
 pub const TITLE_LEGACY: &str = "X-Title";
 /// At most two categories, separated by commas.
 pub const CATEGORIES: &str = "X-OpenRouter-Categories";
+/// `enabled` asks for `openrouter_metadata` in the reply.
+pub const METADATA: &str = "X-OpenRouter-Metadata";
 /// The generation's id, on all inference replies.
 pub const GENERATION_ID: &str = "x-generation-id";
+
+/// Whether a reply is a stream of events, by its `Content-Type`. Errors before the first token come as JSON even where a
+/// stream was asked for.
+pub fn is_event_stream(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
 
 /// When a reply's headers say to come back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,21 +13,27 @@
 //! ```
 
 pub mod catalog;
-mod chat;
 mod error;
 pub mod header;
+mod lenient;
 mod percentiles;
 mod reply;
 mod request;
+mod sse;
+mod stream;
 mod usd;
 
-pub use chat::{ChatChoice, ChatMessage, ChatReply, FunctionCall, ToolCall, Usage};
-pub use error::{ErrorBody, ErrorCode};
+pub use error::{ErrorBody, ErrorCode, PreviousError};
 pub use percentiles::Percentiles;
-pub use reply::Reply;
+pub use reply::{
+    ChatChoice, ChatMessage, ChatReply, CompletionTokens, CostDetails, FunctionCall, PromptTokens, Reply, RouterAttempt, RouterEndpoint,
+    RouterEndpoints, RouterMetadata, ServerToolUse, ToolCall, Usage,
+};
 pub use request::{
     CacheControl, CacheLife, ChatRequest, Content, EmbeddingsRequest, EncodingFormat, ImageUrl, InputAudio, InputFile, JsonSchemaFormat,
     MaxPrice, Message, Part, Partition, PdfEngine, Plugin, PluginError, ProviderPreferences, Reasoning, ResponseFormat, Role, Sort, SortBy,
     Threshold, Tool, ToolChoice, ToolFunction, VideoUrl, raw,
 };
+pub use sse::{EventTooLong, SseItem, SseParser};
+pub use stream::{Assembler, Received, StreamError, StreamEvent, StreamLimits, StreamReader};
 pub use usd::{Usd, UsdError};

@@ -1,5 +1,9 @@
 //! The crate seen from outside: what it writes, what it reads, and that nothing it is given makes it panic.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod events;
+mod replies;
 mod request;
+mod samples;
+mod streams;
