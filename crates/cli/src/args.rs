@@ -28,10 +28,16 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a query whose semantic functions ask a model about each row.
     Sql(Sql),
+    /// Ask one question and print the answer as it comes.
+    Ask(Ask),
     /// Classify and extract from real product reviews, and compare with what people said of them.
     Demo(Demo),
+    /// Check the key, the limits, the catalog, a call, and that failover works.
+    Doctor(Doctor),
     /// What was run before: list, show, retry the failures, export.
     Runs(Runs),
+    /// What was spent, by run, model, provider, day, operator or key.
+    Usage(Usage),
     /// The models there are; get the embedded one.
     Models(Models),
     /// A local server that behaves like OpenRouter, faults included.
@@ -163,6 +169,106 @@ pub(crate) enum OutputFormat {
     Parquet,
     /// A markdown table.
     Markdown,
+}
+
+/// `corsac ask`.
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    /// The question; - or nothing reads it from stdin.
+    #[arg(value_name = "QUESTION")]
+    pub(crate) question: Vec<String>,
+    /// Instructions that come before the question.
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// The form the answer must have: JSON Schema or the short form of semantic_extract, as text or in a file.
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) schema: Option<String>,
+    /// Sampling temperature, 0 to 2 [default: 0]
+    #[arg(long, value_name = "T")]
+    pub(crate) temperature: Option<f64>,
+    /// The most tokens the answer may have.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u32>,
+    /// Print one JSON object with the answer, who gave it and what it cost.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only the answer.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+/// `corsac doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Check without asking a model anything, so that nothing is paid.
+    #[arg(long)]
+    pub(crate) no_call: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+/// `corsac usage`.
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// By what to sum.
+    #[arg(long, value_enum, default_value = "model")]
+    pub(crate) by: UsageBy,
+    /// Only this run.
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
+    /// Only from this UTC day on, such as 2026-11-22.
+    #[arg(long, value_name = "DATE", conflicts_with = "run")]
+    pub(crate) since: Option<String>,
+    /// Only the last so many UTC days, today among them.
+    #[arg(long, value_name = "N", conflicts_with_all = ["run", "since"])]
+    pub(crate) days: Option<u32>,
+    /// The format.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: UsageFormat,
+}
+
+/// By what spending is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageBy {
+    /// The run.
+    Run,
+    /// The model that served.
+    Model,
+    /// The provider that served.
+    Provider,
+    /// The UTC day.
+    Day,
+    /// What asked, such as semantic_classify.
+    Operator,
+    /// The key, by its last characters.
+    Key,
+}
+
+impl UsageBy {
+    /// The name of the column.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Day => "day",
+            Self::Operator => "operator",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// The format of sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UsageFormat {
+    /// For reading on a screen.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
 }
 
 /// `corsac demo`.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, Origin, seconds};
-use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
+use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, DoorOptions, Engine as Kind, seconds};
+use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, Progress};
 use corsac_local::{LoadOptions, LocalExchange, LocalModel};
@@ -28,9 +28,12 @@ const CATALOG_AGE_MS: i64 = 24 * 60 * 60 * 1_000;
 pub(crate) struct Prepared {
     pub(crate) choice: EngineChoice,
     pub(crate) settings: Settings,
-    config: Config,
+    pub(crate) doors: Vec<DoorOptions>,
+    pub(crate) config: Config,
     sim_script: Option<PathBuf>,
-    coming: Option<JoinHandle<Option<Catalog>>>,
+    /// Catalogs at hand, by door.
+    catalogs: Vec<(usize, Arc<Catalog>)>,
+    coming: Vec<(usize, JoinHandle<Option<Catalog>>)>,
 }
 
 /// An engine that can be asked.
@@ -38,12 +41,12 @@ pub(crate) struct Engine {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) name: &'static str,
     pub(crate) model: String,
-    /// The catalog on its way to the disk.
+    /// The catalogs on their way to the disk.
     pub(crate) coming: Option<JoinHandle<()>>,
 }
 
-/// Decides who answers.
-pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
+/// Reads the configuration, with what the flags say of the app.
+pub(crate) fn configuration(asking: &Asking) -> Result<Config, Stop> {
     let folder = std::env::current_dir()?;
     let config_folder = dirs::config_dir().map(|folder| folder.join("corsac"));
     let environment = |name: &str| std::env::var(name).ok();
@@ -55,14 +58,29 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
     }
     config.app.name = asking.app_name.clone().or(config.app.name);
     config.app.url = asking.app_url.clone().or(config.app.url);
-    let mut settings = config.settings(asking.profile.as_deref())?;
-    if let Some(model) = &asking.model {
-        settings.routes[0].model = model.as_str().into();
-    }
-    if !asking.fallbacks.is_empty() {
-        settings.routes.truncate(1);
-        settings.routes.extend(asking.fallbacks.iter().map(|model| Route::to(model)));
-    }
+    Ok(config)
+}
+
+/// Decides who answers.
+pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
+    let config = configuration(asking)?;
+    let mut resolved = config.resolve(asking.model.as_deref(), &asking.fallbacks, asking.profile.as_deref())?;
+    let choice = match (asking.engine, resolved.engine) {
+        (Some(choice), _) => choice,
+        (None, Some(Kind::Local)) => EngineChoice::Local,
+        (None, Some(Kind::Sim)) => EngineChoice::Sim,
+        (None, Some(Kind::OpenRouter | Kind::OpenAi)) => EngineChoice::Openrouter,
+        (None, None) if config.key.is_some() => EngineChoice::Openrouter,
+        // who names a hosted model does not want another's answers
+        (None, None) if asking.model.is_some() || !asking.fallbacks.is_empty() => EngineChoice::Openrouter,
+        (None, None) => EngineChoice::Local,
+    };
+    resolved = match choice {
+        EngineChoice::Local => resolved.behind(Kind::Local),
+        EngineChoice::Sim => resolved.behind(Kind::Sim),
+        EngineChoice::Openrouter => resolved,
+    };
+    let mut settings = resolved.settings;
     if let Some(budget) = &asking.budget {
         let ceiling = Usd::parse(budget.trim_start_matches('$')).map_err(|error| Stop::new(Exit::Usage, format!("--budget: {error}")))?;
         settings.ceilings.run = Some(ceiling);
@@ -71,97 +89,108 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         return Err(Stop::new(Exit::Usage, "the budget must not be negative"));
     }
     if let Some(timeout) = asking.timeout {
-        settings.deadlines.request = seconds(timeout).map_err(|error| Stop::new(Exit::Usage, format!("--timeout: {error}")))?;
+        let timeout = seconds(timeout).map_err(|error| Stop::new(Exit::Usage, format!("--timeout: {error}")))?;
+        settings.deadlines.request = timeout;
+        settings.routes.iter_mut().for_each(|route| route.timeout = None);
     }
     settings.memory.fresh = asking.fresh;
-    let choice = match (asking.engine, config.file.engine.as_deref()) {
-        (Some(choice), _) => choice,
-        (None, Some("openrouter")) => EngineChoice::Openrouter,
-        (None, Some("local")) => EngineChoice::Local,
-        (None, Some("sim")) => EngineChoice::Sim,
-        (None, Some(other)) => {
-            return Err(Stop::new(Exit::Configuration, format!("engine is {other:?}, but must be openrouter, local or sim")));
-        }
-        (None, None) if config.key.is_some() => EngineChoice::Openrouter,
-        // who names a hosted model does not want another's answers
-        (None, None) if asking.model.is_some() || !asking.fallbacks.is_empty() => EngineChoice::Openrouter,
-        (None, None) => EngineChoice::Local,
-    };
-    Ok(Prepared { choice, settings, config, sim_script: asking.sim_script.clone(), coming: None })
+    settings.catalog_folder = home::folder().ok().map(|folder| folder.join("catalog"));
+    Ok(Prepared {
+        choice,
+        settings,
+        doors: resolved.doors,
+        config,
+        sim_script: asking.sim_script.clone(),
+        catalogs: Vec::new(),
+        coming: Vec::new(),
+    })
 }
 
 impl Prepared {
     /// Prices of the models asked, and their ids as the catalog has them. Fetches the catalog only where a decision needs it.
     pub(crate) async fn price(&mut self, must_know: bool) -> Result<(), Stop> {
-        match self.choice {
-            EngineChoice::Local => Ok(()),
-            EngineChoice::Sim => {
-                let exchange = self.sim_exchange()?;
-                let catalog = Catalog::fetch(&exchange, true, 0).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
-                self.resolve(&catalog)
-            }
-            EngineChoice::Openrouter => self.price_openrouter(must_know).await,
+        if self.choice == EngineChoice::Sim {
+            let exchange = self.sim_exchange()?;
+            let catalog = Catalog::fetch(&exchange, true, 0).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
+            return self.take(0, catalog);
         }
+        for door in 0..self.doors.len() {
+            if self.doors[door].engine == Kind::OpenRouter {
+                self.price_door(door, must_know).await?;
+            }
+        }
+        Ok(())
     }
 
-    async fn price_openrouter(&mut self, must_know: bool) -> Result<(), Stop> {
-        let file = home::catalog_file()?;
-        let address = self.http_options()?.base_url.trim_end_matches('/').to_owned();
+    async fn price_door(&mut self, door: usize, must_know: bool) -> Result<(), Stop> {
+        let options = self.http_options(door)?;
+        let address = options.base_url.trim_end_matches('/').to_owned();
+        let file = home::catalog_file(&address)?;
         let now_ms = SystemClock::new().epoch_ms();
-        if let Some(kept) = Catalog::kept(&file, &address)
-            && self.resolve(&kept).is_ok()
-        {
-            if now_ms - kept.fetched_ms > CATALOG_AGE_MS {
-                self.refresh_in_background(file, now_ms)?;
+        let kept = Catalog::kept(&file, &address);
+        let was_kept = kept.is_some();
+        if let Some(kept) = kept {
+            let fetched_ms = kept.fetched_ms;
+            if self.take(door, kept).is_ok() {
+                if now_ms - fetched_ms > CATALOG_AGE_MS {
+                    self.refresh_in_background(door, file, now_ms)?;
+                }
+                return Ok(());
             }
-            return Ok(());
         }
-        let needs_author = self.settings.routes.iter().any(|route| !route.model.trim_start_matches("openrouter/").contains('/'));
-        let was_kept = Catalog::kept(&file, &address).is_some();
+        let needs_author = self.models_of(door).any(|model| !model.trim_start_matches("openrouter/").contains('/'));
         if !(must_know || needs_author || was_kept) {
-            self.strip_prefixes();
-            return self.refresh_in_background(file, now_ms);
+            self.strip_prefixes(door);
+            return self.refresh_in_background(door, file, now_ms);
         }
-        let exchange = HttpExchange::new(&self.http_options()?)?;
-        match Catalog::fetch(&exchange, self.config.key.is_some(), now_ms).await {
+        let exchange = HttpExchange::new(&options)?;
+        match Catalog::fetch(&exchange, options.key.is_some(), now_ms).await {
             Ok(catalog) => {
                 // not being able to keep it costs one more fetch next time, nothing else
                 let _ = catalog.keep(&file);
-                self.resolve(&catalog)
+                self.take(door, catalog)
             }
             Err(error) if needs_author => Err(Stop::new(Exit::Failure, format!("{error}; without it, write models as author/name"))),
             Err(_) => {
-                self.strip_prefixes();
+                self.strip_prefixes(door);
                 Ok(())
             }
         }
     }
 
-    fn refresh_in_background(&mut self, file: PathBuf, now_ms: i64) -> Result<(), Stop> {
-        let exchange = HttpExchange::new(&self.http_options()?)?;
-        let with_key = self.config.key.is_some();
-        self.coming = Some(tokio::spawn(async move {
+    fn models_of(&self, door: usize) -> impl Iterator<Item = &str> {
+        self.settings.routes.iter().filter(move |route| route.door == door).map(|route| &*route.model)
+    }
+
+    fn refresh_in_background(&mut self, door: usize, file: PathBuf, now_ms: i64) -> Result<(), Stop> {
+        let options = self.http_options(door)?;
+        let exchange = HttpExchange::new(&options)?;
+        let with_key = options.key.is_some();
+        let coming = tokio::spawn(async move {
             let catalog = Catalog::fetch(&exchange, with_key, now_ms).await.ok()?;
             // not being able to keep it costs one more fetch next time, nothing else
             let _ = catalog.keep(&file);
             Some(catalog)
-        }));
+        });
+        self.coming.push((door, coming));
         Ok(())
     }
 
-    fn resolve(&mut self, catalog: &Catalog) -> Result<(), Stop> {
-        for Route { model, .. } in &mut self.settings.routes {
-            let id = catalog.resolve(model).map_err(|error| Stop::new(Exit::Configuration, error.to_string()))?;
+    /// Takes in the catalog of a door: the ids of its models as they are listed, and their prices.
+    fn take(&mut self, door: usize, catalog: Catalog) -> Result<(), Stop> {
+        for route in self.settings.routes.iter_mut().filter(|route| route.door == door) {
+            let id = catalog.resolve(&route.model).map_err(|error| Stop::new(Exit::Configuration, error.to_string()))?;
             if let Some(pricing) = catalog.pricing(&id) {
                 self.settings.prices.insert(id.as_str().into(), pricing);
             }
-            *model = id.into();
+            route.model = id.into();
         }
+        self.catalogs.push((door, Arc::new(catalog)));
         Ok(())
     }
 
-    fn strip_prefixes(&mut self) {
-        for Route { model, .. } in &mut self.settings.routes {
+    fn strip_prefixes(&mut self, door: usize) {
+        for Route { model, .. } in self.settings.routes.iter_mut().filter(|route| route.door == door) {
             if let Some(bare) = model.strip_prefix("openrouter/").filter(|bare| bare.contains('/')) {
                 *model = bare.into();
             }
@@ -173,15 +202,16 @@ impl Prepared {
         self.settings.prices.get(&self.settings.routes[0].model).copied()
     }
 
-    fn http_options(&self) -> Result<HttpOptions, Stop> {
-        let (base_url, origin) = &self.config.base_url;
-        if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
+    pub(crate) fn http_options(&self, door: usize) -> Result<HttpOptions, Stop> {
+        let options = self.doors[door].http(HTTP_WINDOW);
+        if !options.base_url.starts_with("http://") && !options.base_url.starts_with("https://") {
+            let origin = if options.base_url == self.config.base_url.0 { format!(" (from {})", self.config.base_url.1) } else { String::new() };
             return Err(Stop::new(
                 Exit::Configuration,
-                format!("the base URL {base_url:?} (from {origin}) must begin with http:// or https://"),
+                format!("the base URL {:?}{origin} must begin with http:// or https://", options.base_url),
             ));
         }
-        Ok(self.config.http_options(HTTP_WINDOW))
+        Ok(options)
     }
 
     fn sim_exchange(&self) -> Result<SimExchange, Stop> {
@@ -193,49 +223,73 @@ impl Prepared {
         Ok(SimExchange::new(simulator, SystemClock::new().epoch_ms(), headers))
     }
 
+    /// Opens what leads to the models.
+    pub(crate) async fn open_doors(&mut self) -> Result<Vec<Door>, Stop> {
+        let mut doors = Vec::with_capacity(self.doors.len());
+        for place in 0..self.doors.len() {
+            let engine = self.doors[place].engine;
+            let exchange: Arc<dyn Exchange> = match engine {
+                Kind::OpenRouter => {
+                    self.check_key(place)?;
+                    Arc::new(HttpExchange::new(&self.http_options(place)?)?)
+                }
+                Kind::OpenAi => Arc::new(HttpExchange::new(&self.http_options(place)?)?.openai_compatible()),
+                Kind::Sim => Arc::new(self.sim_exchange()?),
+                Kind::Local => Arc::new(self.open_local(place).await?),
+            };
+            let key_label = engine.is_remote().then(|| self.doors[place].key_label().into());
+            doors.push(Door { exchange, key_label });
+        }
+        Ok(doors)
+    }
+
+    async fn open_local(&mut self, place: usize) -> Result<LocalExchange, Stop> {
+        let local = tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
+        let mut named = false;
+        self.settings.routes.retain_mut(|route| {
+            if route.door != place {
+                return true;
+            }
+            route.model = local.name().into();
+            // one row after another through a small model takes a while; no deadline is missed by waiting in line
+            route.timeout = Some(route.timeout.unwrap_or(self.settings.deadlines.request).max(Duration::from_secs(600)));
+            !std::mem::replace(&mut named, true)
+        });
+        Ok(local)
+    }
+
     /// Opens the engine: finds the key, or loads the embedded model, which is fetched first if it is not there.
     pub(crate) async fn open(mut self, ledger: Ledger) -> Result<Engine, Stop> {
-        let exchange: Arc<dyn Exchange> = match self.choice {
-            EngineChoice::Openrouter => {
-                self.check_key()?;
-                Arc::new(HttpExchange::new(&self.http_options()?)?)
-            }
-            EngineChoice::Sim => Arc::new(self.sim_exchange()?),
-            EngineChoice::Local => {
-                let local =
-                    tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
-                self.settings.routes = vec![Route::to(local.name())];
-                // one row after another through a small model takes a while; no deadline is missed by waiting in line
-                self.settings.deadlines.request = self.settings.deadlines.request.max(Duration::from_secs(600));
-                Arc::new(local)
-            }
-        };
-        let name = exchange.engine();
+        let doors = self.open_doors().await?;
+        let name = doors[0].exchange.engine();
         let model = self.settings.routes[0].model.to_string();
-        let models: Vec<Arc<str>> = self.settings.routes.iter().map(|route| Arc::clone(&route.model)).collect();
-        let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), self.settings));
-        let coming = self.coming.map(|coming| {
+        let dispatcher = Arc::new(Dispatcher::over(doors, ledger, Arc::new(SystemClock::new()), self.settings));
+        for (door, catalog) in &self.catalogs {
+            dispatcher.learn_catalog(*door, catalog);
+        }
+        let coming = (!self.coming.is_empty()).then(|| {
             let dispatcher = Arc::clone(&dispatcher);
             tokio::spawn(async move {
-                if let Ok(Some(catalog)) = coming.await {
-                    dispatcher.learn_prices(models.into_iter().filter_map(|model| Some((Arc::clone(&model), catalog.pricing(&model)?))));
+                for (door, coming) in self.coming {
+                    if let Ok(Some(catalog)) = coming.await {
+                        dispatcher.learn_catalog(door, &catalog);
+                    }
                 }
             })
         });
         Ok(Engine { dispatcher, name, model, coming })
     }
 
-    fn check_key(&self) -> Result<(), Stop> {
-        let own_server = self.config.base_url.1 != Origin::Default && self.config.base_url.0 != DEFAULT_BASE_URL;
-        match &self.config.key {
-            Some(_) => Ok(()),
-            None if own_server => Ok(()),
-            None => Err(Stop::new(
-                Exit::Configuration,
-                "there is no key for OpenRouter. Set OPENROUTER_API_KEY in the environment or in a .env file (keys are made at \
-                 https://openrouter.ai/settings/keys), or ask the embedded model with --engine local",
-            )),
+    fn check_key(&self, place: usize) -> Result<(), Stop> {
+        let door = &self.doors[place];
+        if door.key.is_some() || door.base_url.trim_end_matches('/') != DEFAULT_BASE_URL {
+            return Ok(());
         }
+        Err(Stop::new(
+            Exit::Configuration,
+            "there is no key for OpenRouter. Set OPENROUTER_API_KEY in the environment or in a .env file (keys are made at \
+             https://openrouter.ai/settings/keys), or ask the embedded model with --engine local",
+        ))
     }
 
     /// Where the key was found, for messages. Never the key.

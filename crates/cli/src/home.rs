@@ -19,9 +19,10 @@ pub(crate) fn ledger() -> Result<Ledger, Stop> {
     Ok(Ledger::open(&folder()?.join("ledger.sqlite"))?)
 }
 
-/// The catalog kept on disk.
-pub(crate) fn catalog_file() -> Result<PathBuf, Stop> {
-    Ok(folder()?.join("catalog.json"))
+/// The catalog of an address, kept on disk.
+pub(crate) fn catalog_file(address: &str) -> Result<PathBuf, Stop> {
+    let host: String = address.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    Ok(folder()?.join("catalog").join(format!("{}.json", host.trim_end_matches('-'))))
 }
 
 /// The weights of the embedded model.

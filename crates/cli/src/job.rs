@@ -154,7 +154,7 @@ impl Job {
             // without a catalog the message is only shorter
             let _ = tokio::time::timeout(Duration::from_secs(5), coming).await;
         }
-        let kept = home::catalog_file().ok().and_then(|file| Catalog::kept(&file, &self.dispatcher.address()));
+        let kept = home::catalog_file(&self.dispatcher.address()).ok().and_then(|file| Catalog::kept(&file, &self.dispatcher.address()));
         match kept.map(|catalog| catalog.resolve(&self.model)) {
             Some(Err(unknown)) if !unknown.nearest.is_empty() => format!("; did you mean {}?", unknown.nearest.join(", ")),
             _ => String::new(),

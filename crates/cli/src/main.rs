@@ -1,7 +1,9 @@
 //! The `corsac` command: it reads its arguments, wires the engine together, prints, and ends with a documented exit code.
 
 mod args;
+mod ask;
 mod demo;
+mod doctor;
 mod engine;
 mod exit;
 mod home;
@@ -14,6 +16,7 @@ mod runs;
 mod screen;
 mod sim;
 mod sql;
+mod usage;
 
 use clap::Parser;
 
@@ -55,6 +58,9 @@ fn main() -> std::process::ExitCode {
 async fn run(command: Command) -> Result<Exit, exit::Stop> {
     match command {
         Command::Sql(arguments) => sql::run(arguments).await,
+        Command::Ask(arguments) => ask::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
+        Command::Usage(arguments) => usage::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Runs(arguments) => runs::run(arguments.command).await,
         Command::Models(arguments) => models::run(arguments).await,

@@ -74,6 +74,9 @@ fn lines(report: &Report<'_>) -> Vec<String> {
     if !remedies.is_empty() {
         lines.push(format!("  remedies {}", remedies.join(", ")));
     }
+    for (model, count, lost) in &summary.detours {
+        lines.push(format!("  failover {} calls answered by {model}, {:.1} s later each on average", grouped(*count), lost.as_secs_f64()));
+    }
     for (kind, count) in report.failures {
         lines.push(format!(
             "  failed   {} {kind}, first at row {} (from 0) of {}: {}",

@@ -11,6 +11,8 @@ use corsac_schema::Schema;
 use corsac_wire::Usd;
 use serde_json::Value;
 
+use crate::turn::Turn;
+
 /// One question to a model.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -44,6 +46,24 @@ pub enum Contract {
     Text,
     /// JSON that satisfies a schema.
     Json(Schema),
+    /// Whatever the model says next in a conversation: the answer is the whole message as JSON, with its tool calls and
+    /// `reasoning_details`, to be handed back as it is. `system` and `user` of the call are not looked at.
+    Turn(Arc<Turn>),
+    /// The vector of `user`: the answer is an array of numbers.
+    Embedding {
+        /// How many numbers, where the model lets one choose.
+        dimensions: Option<u32>,
+    },
+}
+
+impl Call {
+    /// The part of the prompt that is this call's own.
+    pub fn input(&self) -> &str {
+        match &self.contract {
+            Contract::Turn(turn) => turn.text(),
+            _ => &self.user,
+        }
+    }
 }
 
 /// Settings that one operator's calls share. `None` leaves the choice to the profile.

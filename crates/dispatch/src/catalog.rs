@@ -44,7 +44,7 @@ impl Catalog {
         let paths: &[&'static str] = if with_key { &["models/user", "models"] } else { &["models"] };
         let mut why = String::new();
         for path in paths {
-            match exchange.exchange(Request::get(path, TIMEOUT)).await {
+            match exchange.exchange(Request::get(*path, TIMEOUT)).await {
                 Ok(reply) if reply.status == 200 => match serde_json::from_slice::<ModelList>(&reply.body) {
                     Ok(list) if !list.data.is_empty() => {
                         return Ok(Catalog { address: exchange.address(), fetched_ms: now_ms, models: list.data });
@@ -69,8 +69,7 @@ impl Catalog {
     /// The service cannot be reached or does not know the model.
     pub async fn endpoints(exchange: &dyn Exchange, model: &str) -> Result<ModelEndpoints, CatalogError> {
         let failed = |why: String| CatalogError::Fetch { address: exchange.address(), why };
-        // the path of a request lives as long as the program; ids are few
-        let path: &'static str = Box::leak(format!("models/{model}/endpoints").into_boxed_str());
+        let path = format!("models/{model}/endpoints");
         let reply = exchange.exchange(Request::get(path, TIMEOUT)).await.map_err(|error| failed(error.to_string()))?;
         if reply.status != 200 {
             return Err(failed(format!("HTTP {} for {model}", reply.status)));

@@ -1,11 +1,14 @@
-//! The seam to the outside: one request, one reply. Behind it stands HTTP, the embedded model, or a simulator.
+//! The seam to the outside: one request, one reply, whole or as it comes. Behind it stands HTTP, the embedded model, or
+//! a simulator.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use corsac_wire::header::ComeBack;
+use futures::stream::{BoxStream, StreamExt};
 
 /// A request below the base URL.
 #[derive(Debug, Clone)]
@@ -13,20 +16,29 @@ pub struct Request {
     /// `POST` with a body, `GET` without one.
     pub body: Option<Bytes>,
     /// The path below the base URL, without a leading slash, such as `chat/completions`.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// The most time the whole exchange may take.
     pub timeout: Duration,
+    /// The most time until the head of the reply.
+    pub first_byte: Duration,
 }
 
 impl Request {
     /// A `GET`.
-    pub fn get(path: &'static str, timeout: Duration) -> Request {
-        Request { body: None, path, timeout }
+    pub fn get(path: impl Into<Cow<'static, str>>, timeout: Duration) -> Request {
+        Request { body: None, path: path.into(), timeout, first_byte: timeout }
     }
 
     /// A `POST` of JSON.
-    pub fn post(path: &'static str, body: Bytes, timeout: Duration) -> Request {
-        Request { body: Some(body), path, timeout }
+    pub fn post(path: impl Into<Cow<'static, str>>, body: Bytes, timeout: Duration) -> Request {
+        Request { body: Some(body), path: path.into(), timeout, first_byte: timeout }
+    }
+
+    /// The same with a deadline for the head of the reply.
+    #[must_use]
+    pub fn first_byte(mut self, first_byte: Duration) -> Request {
+        self.first_byte = first_byte.min(self.timeout);
+        self
     }
 }
 
@@ -39,8 +51,24 @@ pub struct RawReply {
     pub come_back: ComeBack,
     /// The generation's id, by the headers.
     pub generation_id: Option<String>,
+    /// The service's clock, in milliseconds since 1970, by the headers.
+    pub date_ms: Option<i64>,
     /// The body.
     pub body: Bytes,
+}
+
+/// A reply whose body comes piece by piece.
+pub struct OpenReply {
+    /// The reply without its body.
+    pub head: RawReply,
+    /// The pieces of the body, split anywhere.
+    pub body: BoxStream<'static, Result<Bytes, ExchangeError>>,
+}
+
+impl fmt::Debug for OpenReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenReply").field("head", &self.head).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no reply.
@@ -77,7 +105,15 @@ pub trait Exchange: Send + Sync + fmt::Debug {
     /// Sends a request and waits for the whole reply. Dropping the future gives the request up.
     async fn exchange(&self, request: Request) -> Result<RawReply, ExchangeError>;
 
-    /// The engine's name: `openrouter`, `local` or `sim`.
+    /// Sends a request and hands its reply on as it comes. `timeout` ends with the head of the reply; who reads the body
+    /// watches it. Dropping the body gives the request up.
+    async fn open(&self, request: Request) -> Result<OpenReply, ExchangeError> {
+        let mut head = self.exchange(request).await?;
+        let body = std::mem::take(&mut head.body);
+        Ok(OpenReply { head, body: futures::stream::once(async move { Ok(body) }).boxed() })
+    }
+
+    /// The engine's name: `openrouter`, `openai`, `local` or `sim`.
     fn engine(&self) -> &'static str;
 
     /// Where it leads, for messages: a base URL or the name of a file. Never a secret.
@@ -88,6 +124,11 @@ pub trait Exchange: Send + Sync + fmt::Debug {
 
     /// Whether providers, routing and prices mean anything here.
     fn routes(&self) -> bool {
+        true
+    }
+
+    /// Whether the catalog can be asked for what a key may use.
+    fn has_key(&self) -> bool {
         true
     }
 }

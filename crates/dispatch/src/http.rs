@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use corsac_wire::header::{self, ComeBack};
+use futures::StreamExt;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
 use http_body_util::{BodyExt, Full, Limited};
@@ -16,7 +17,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::exchange::{Exchange, ExchangeError, RawReply, Request};
+use crate::proxy::ProxyConnector;
+use crate::exchange::{Exchange, ExchangeError, OpenReply, RawReply, Request};
 
 /// The app a request is counted for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,13 +69,15 @@ pub enum HttpOptionsError {
 
 /// OpenRouter, or whatever speaks its API, over HTTP.
 pub struct HttpExchange {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<ProxyConnector>, Full<Bytes>>,
     base_url: String,
     host: String,
     chat: Uri,
     headers: HeaderMap,
     key: Option<SecretString>,
     window: usize,
+    engine: &'static str,
+    own_headers: Vec<String>,
 }
 
 impl fmt::Debug for HttpExchange {
@@ -112,7 +116,7 @@ impl HttpExchange {
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(connector);
+            .wrap_connector(ProxyConnector::from_environment(connector));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
@@ -126,10 +130,13 @@ impl HttpExchange {
             host,
             base_url,
             window: options.window,
+            engine: "openrouter",
+            own_headers: options.headers.iter().map(|(name, _)| name.clone()).collect(),
         })
     }
 
-    async fn send(&self, request: Request) -> Result<RawReply, ExchangeError> {
+    /// Sends and waits for the head of the reply.
+    async fn head(&self, request: Request) -> Result<http::Response<hyper::body::Incoming>, ExchangeError> {
         let uri = if request.path == CHAT {
             self.chat.clone()
         } else {
@@ -137,29 +144,39 @@ impl HttpExchange {
                 .parse()
                 .map_err(|_| ExchangeError::Engine(format!("{} is no path", request.path)))?
         };
+        let first_byte = request.first_byte;
         let mut message = http::Request::new(Full::new(request.body.clone().unwrap_or_default()));
         *message.method_mut() = if request.body.is_some() { Method::POST } else { Method::GET };
         *message.uri_mut() = uri;
         *message.headers_mut() = self.headers.clone();
-        let response = self.client.request(message).await.map_err(|error| self.sending(&error))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_REPLY).collect().await.map_err(|error| reading(error.as_ref()))?.to_bytes();
-        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        Ok(RawReply {
-            status: head.status.as_u16(),
-            come_back: if head.status.is_success() { ComeBack::default() } else { ComeBack::read(text, epoch_ms()) },
-            generation_id: text(header::GENERATION_ID).map(str::to_owned),
-            body: self.without_key(body),
-        })
+        let response = tokio::time::timeout(first_byte, self.client.request(message));
+        response.await.map_err(|_| ExchangeError::Timeout(first_byte))?.map_err(|error| self.sending(&error))
     }
 
-    /// A server may echo what it was sent; the key must reach no message, ledger or result from there.
-    fn without_key(&self, body: Bytes) -> Bytes {
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| key.len() >= 8);
-        match (key, std::str::from_utf8(&body)) {
-            (Some(key), Ok(text)) if text.contains(key) => text.replace(key, "[key]").into(),
-            _ => body,
-        }
+    async fn send(&self, request: Request) -> Result<RawReply, ExchangeError> {
+        let (head, body) = self.head(request).await?.into_parts();
+        let body = Limited::new(body, LARGEST_REPLY).collect().await.map_err(|error| reading(error.as_ref()))?.to_bytes();
+        Ok(RawReply { body: without_key(self.key.as_ref(), body), ..told(&head) })
+    }
+
+    /// The headers of every request as a person may see them: never the key.
+    pub fn shown_headers(&self) -> Vec<(String, String)> {
+        let shown = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let attribution = [header::REFERER, header::TITLE, header::TITLE_LEGACY, header::CATEGORIES];
+        let told = |name: &HeaderName| attribution.iter().any(|known| name.as_str().eq_ignore_ascii_case(known));
+        let own = |name: &HeaderName| self.own_headers.iter().any(|own| name.as_str().eq_ignore_ascii_case(own));
+        let set = |(name, _): (&HeaderName, &HeaderValue)| (name.to_string(), "[set]".to_owned());
+        let first = self.headers.iter().filter(|(name, _)| told(name)).map(shown);
+        // a header of the user's own may be a secret
+        first.chain(self.headers.iter().filter(|(name, _)| own(name) && !told(name)).map(set)).collect()
+    }
+
+    /// The same for a server that speaks OpenAI's API but knows nothing of providers, routing and prices.
+    #[must_use]
+    pub fn openai_compatible(self) -> HttpExchange {
+        HttpExchange { engine: "openai", ..self }
     }
 
     fn sending(&self, error: &hyper_util::client::legacy::Error) -> ExchangeError {
@@ -178,8 +195,18 @@ impl Exchange for HttpExchange {
         tokio::time::timeout(timeout, self.send(request)).await.unwrap_or(Err(ExchangeError::Timeout(timeout)))
     }
 
+    async fn open(&self, request: Request) -> Result<OpenReply, ExchangeError> {
+        let timeout = request.timeout;
+        let reply = tokio::time::timeout(timeout, self.head(request)).await.unwrap_or(Err(ExchangeError::Timeout(timeout)))?;
+        let (head, body) = reply.into_parts();
+        let pieces = Limited::new(body, LARGEST_REPLY).into_data_stream();
+        let key = self.key.clone();
+        let pieces = pieces.map(move |piece| piece.map(|bytes| without_key(key.as_ref(), bytes)).map_err(|error| reading(error.as_ref())));
+        Ok(OpenReply { head: told(&head), body: pieces.boxed() })
+    }
+
     fn engine(&self) -> &'static str {
-        "openrouter"
+        self.engine
     }
 
     fn address(&self) -> String {
@@ -188,6 +215,35 @@ impl Exchange for HttpExchange {
 
     fn window(&self) -> usize {
         self.window
+    }
+
+    fn routes(&self) -> bool {
+        self.engine == "openrouter"
+    }
+
+    fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
+/// A server may echo what it was sent; the key must reach no message, ledger or result from there.
+fn without_key(key: Option<&SecretString>, body: Bytes) -> Bytes {
+    let key = key.map(|key| key.expose_secret().trim()).filter(|key| key.len() >= 8);
+    match (key, std::str::from_utf8(&body)) {
+        (Some(key), Ok(text)) if text.contains(key) => text.replace(key, "[key]").into(),
+        _ => body,
+    }
+}
+
+/// What the head of a reply says.
+fn told(head: &http::response::Parts) -> RawReply {
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    RawReply {
+        status: head.status.as_u16(),
+        come_back: if head.status.is_success() { ComeBack::default() } else { ComeBack::read(text, epoch_ms()) },
+        generation_id: text(header::GENERATION_ID).map(str::to_owned),
+        date_ms: text("date").and_then(header::date_ms),
+        body: Bytes::new(),
     }
 }
 

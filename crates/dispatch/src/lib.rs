@@ -4,29 +4,48 @@
 //! twice, paces requests, holds the budget, finds its way out of faults, and records what happened before it lets an
 //! answer go. It knows neither rows nor modules.
 
+mod atlas;
+mod batch;
 mod call;
 mod catalog;
 mod clock;
 mod compose;
 pub mod config;
 mod dispatcher;
+mod door;
 mod exchange;
 mod failure;
 mod flight;
 mod gate;
 mod http;
+mod journey;
+mod lane;
 mod late;
-mod providers;
+mod lessons;
+mod outlook;
+mod proxy;
 mod read;
+mod record;
 mod settings;
+mod stream;
 mod tally;
+mod trace;
+mod turn;
+mod turns;
+mod vector;
 
 pub use call::{Answer, Ask, Call, CallSettings, Contract, Failure, FailureKind, Origin, Outcome, Source};
 pub use catalog::{Catalog, CatalogError};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use dispatcher::Dispatcher;
-pub use exchange::{Exchange, ExchangeError, RawReply, Request};
+pub use door::Door;
+pub use exchange::{Exchange, ExchangeError, OpenReply, RawReply, Request};
 pub use http::{App, HttpExchange, HttpOptions, HttpOptionsError};
 pub use late::LateAsk;
-pub use settings::{Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings};
+pub use settings::{Aliases, Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings};
+pub use outlook::Outlook;
+pub use stream::StreamItem;
+pub use compose::first_body;
+pub use config::{Builder, Config, DoorOptions, Engine};
 pub use tally::{Summary, Tally};
+pub use turn::Turn;

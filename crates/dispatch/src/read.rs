@@ -9,7 +9,7 @@ use corsac_wire::{ChatReply, Reply, Usage, Usd};
 use serde_json::Value;
 
 use crate::exchange::RawReply;
-use crate::{Contract, ExchangeError};
+use crate::{Contract, ExchangeError, batch};
 
 /// What one request brought.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Reading {
     pub(crate) generation_id: Option<String>,
     pub(crate) usage: Usage,
     pub(crate) status: Option<u16>,
+    /// Whether it broke off while an answer was coming, which may be billed.
+    pub(crate) was_cut: bool,
 }
 
 /// An answer that satisfies its contract.
@@ -38,7 +40,7 @@ impl Reading {
         self.usage.cost.filter(|cost| *cost >= Usd::ZERO)
     }
 
-    fn fault(fault: Fault) -> Reading {
+    pub(crate) fn fault(fault: Fault) -> Reading {
         Reading {
             status: fault.status,
             provider: fault.provider.as_deref().map(Arc::from),
@@ -47,18 +49,44 @@ impl Reading {
             model: None,
             generation_id: None,
             usage: Usage::default(),
+            was_cut: false,
+        }
+    }
+
+    /// A stream that broke off.
+    pub(crate) fn cut(fault: Fault) -> Reading {
+        Reading { was_cut: true, ..Reading::fault(fault) }
+    }
+
+    /// With what was told before it broke off.
+    pub(crate) fn from_head(self, head: &RawReply, partial: &ChatReply) -> Reading {
+        let reading = with_source(self, partial);
+        Reading {
+            status: Some(head.status),
+            generation_id: head.generation_id.clone().or(reading.generation_id),
+            usage: partial.usage.unwrap_or_default(),
+            ..reading
         }
     }
 }
 
 /// Reads whatever an exchange gave.
-pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, strategy: Strategy, tool: &str) -> Reading {
+pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, strategy: Strategy, tool: &str, now_ms: i64) -> Reading {
     let raw = match reply {
         Ok(raw) => raw,
         Err(error) => return Reading::fault(Fault::new(class_of(&error), error.to_string())),
     };
-    let reply = Reply::decode(raw.status, &raw.body);
-    let fault = Fault::of(&reply, raw.come_back);
+    if let (Contract::Embedding { .. }, 200) = (contract, raw.status)
+        && let Some(reading) = batch::read_vectors(&raw)
+    {
+        return reading;
+    }
+    read_reply(Reply::decode(raw.status, &raw.body), &raw, contract, strategy, tool, now_ms)
+}
+
+/// Reads a reply that was decoded already; `raw` is its head.
+pub(crate) fn read_reply(reply: Reply, raw: &RawReply, contract: &Contract, strategy: Strategy, tool: &str, now_ms: i64) -> Reading {
+    let fault = Fault::of(&reply, raw.come_back, now_ms);
     let mut reading = match (reply, fault) {
         (Reply::Chat(chat), _) => read_chat(&chat, contract, strategy, tool),
         (Reply::Error { reply, .. }, Some(fault)) => {
@@ -68,7 +96,7 @@ pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, 
         (_, None) => Reading::fault(Fault::new(FaultClass::Garbled, "a reply that is neither an answer nor an error")),
     };
     reading.status = Some(raw.status);
-    reading.generation_id = raw.generation_id.or(reading.generation_id);
+    reading.generation_id = raw.generation_id.clone().or(reading.generation_id);
     reading
 }
 
@@ -97,7 +125,7 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
         Strategy::ForcedTool => chat.arguments(tool).or(chat.text()),
         Strategy::Text => chat.text(),
         // some providers turn the schema into a tool of their own and answer with a call of it
-        Strategy::ResponseFormat | Strategy::Prompted => {
+        Strategy::ResponseFormat | Strategy::LooseFormat | Strategy::JsonMode | Strategy::Prompted => {
             chat.text().filter(|text| !text.trim().is_empty()).or_else(|| chat.arguments(tool)).or(chat.text())
         }
     };
@@ -109,49 +137,46 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
         }
     };
     let reading =
-        Reading { result, rejected, model: None, provider: None, generation_id: None, usage: chat.usage.unwrap_or_default(), status: None };
+        Reading { result, rejected, model: None, provider: None, generation_id: None, usage: chat.usage.unwrap_or_default(), status: None, was_cut: false };
     with_source(reading, chat)
 }
 
 fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: Strategy) -> Result<Validated, Fault> {
-    let choice = chat.choices.first();
-    let finish = choice.and_then(|choice| choice.finish_reason.as_deref()).unwrap_or("stop");
-    let native = choice.and_then(|choice| choice.native_finish_reason.as_deref());
-    let text = text.map(str::trim).unwrap_or_default();
-    match finish {
-        "error" => {
-            return Err(Fault::new(
-                FaultClass::Overloaded,
-                format!("the provider broke off while answering ({})", native.unwrap_or("error")),
-            ));
-        }
-        "content_filter" => return Err(Fault::new(FaultClass::Moderated, "the answer was stopped by a content filter")),
-        "length" => {
-            // a whole answer may stand before the cut only where the end can be told
-            if let (Contract::Json(schema), Strategy::Text | Strategy::ResponseFormat | Strategy::ForcedTool) = (contract, strategy)
-                && let Ok(read) = schema.read_truncated(text)
-            {
-                return Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() });
-            }
-            let tokens = chat.usage.map_or(0, |usage| usage.completion_tokens);
-            return Err(Fault::new(FaultClass::Truncated, format!("the answer was cut at its limit of {tokens} tokens")));
-        }
-        _ => {}
-    }
-    if let Some(refusal) = choice.and_then(|choice| choice.message.refusal.as_deref()).filter(|refusal| !refusal.trim().is_empty())
-        && text.is_empty()
+    if let (Contract::Turn(_), Some(choice)) = (contract, chat.choices.first())
+        && !choice.message.tool_calls.is_empty()
+        && !matches!(choice.finish_reason.as_deref(), Some("error" | "content_filter" | "length"))
     {
-        return Err(Fault::new(FaultClass::Declined, format!("the model declined: {}", refusal.trim())));
+        return turn(choice);
     }
-    if text.is_empty() {
-        return Err(Fault::new(FaultClass::Empty, format!("an answer with nothing in it ({})", native.unwrap_or(finish))));
+    if let Some(fault) = Fault::in_answer(chat, text, strategy) {
+        // a whole answer may stand before the cut only where the end can be told
+        if let (FaultClass::Truncated, Contract::Json(schema)) = (&fault.class, contract)
+            && !strategy.describes_schema()
+            && let Ok(read) = schema.read_truncated(text.map(str::trim).unwrap_or_default())
+        {
+            return Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() });
+        }
+        return Err(fault);
     }
+    if let (Contract::Turn(_), Some(choice)) = (contract, chat.choices.first()) {
+        return turn(choice);
+    }
+    let text = text.map(str::trim).unwrap_or_default();
     match contract {
         Contract::Text => Ok(Validated { value: Value::String(text.to_owned()), repaired: false }),
+        Contract::Turn(_) | Contract::Embedding { .. } => Err(Fault::new(FaultClass::Garbled, "a reply of another kind")),
         Contract::Json(schema) => match schema.read(text) {
             Ok(read) => Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() }),
             Err(ReadError::Empty) => Err(Fault::new(FaultClass::Empty, "an answer with nothing in it")),
             Err(error) => Err(Fault::new(FaultClass::Invalid, error.to_string())),
         },
+    }
+}
+
+/// A message of a conversation, kept as it came: providers take it back only unmodified.
+fn turn(choice: &corsac_wire::ChatChoice) -> Result<Validated, Fault> {
+    match serde_json::from_str(choice.message.verbatim().get()) {
+        Ok(value) => Ok(Validated { value, repaired: false }),
+        Err(error) => Err(Fault::new(FaultClass::Garbled, format!("a message that cannot be read: {error}"))),
     }
 }

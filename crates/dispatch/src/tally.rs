@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use corsac_ledger::Usage;
 use corsac_wire::Usd;
@@ -29,6 +30,7 @@ struct Details {
     failures: BTreeMap<FailureKind, (u64, Arc<str>)>,
     remedies: BTreeMap<String, u64>,
     repaired: u64,
+    detours: BTreeMap<Arc<str>, (u64, Duration)>,
 }
 
 /// The counters at one moment.
@@ -56,6 +58,8 @@ pub struct Summary {
     pub remedies: Vec<(String, u64)>,
     /// Answers whose syntax was repaired.
     pub repaired: u64,
+    /// Calls that another route than the first answered: by which model, how many, and the time lost on the way, on average.
+    pub detours: Vec<(Arc<str>, u64, Duration)>,
 }
 
 impl Tally {
@@ -97,6 +101,14 @@ impl Tally {
         self.details.lock().repaired += 1;
     }
 
+    /// A call was answered by another route than its first, after so much time lost.
+    pub(crate) fn detour(&self, model: &Arc<str>, lost: Duration) {
+        let mut details = self.details.lock();
+        let (count, sum) = details.detours.entry(Arc::clone(model)).or_default();
+        *count += 1;
+        *sum = sum.saturating_add(lost);
+    }
+
     /// The counters now.
     pub fn summary(&self) -> Summary {
         let details = self.details.lock();
@@ -112,6 +124,7 @@ impl Tally {
             failures: details.failures.iter().map(|(kind, (count, first))| (*kind, *count, Arc::clone(first))).collect(),
             remedies: details.remedies.iter().map(|(name, count)| (name.clone(), *count)).collect(),
             repaired: details.repaired,
+            detours: details.detours.iter().map(|(model, (count, sum))| (Arc::clone(model), *count, mean(*sum, *count))).collect(),
         }
     }
 
@@ -120,4 +133,8 @@ impl Tally {
         let done = self.answered.load(Ordering::Relaxed) + self.from_memory.load(Ordering::Relaxed);
         (done, self.failed.load(Ordering::Relaxed), self.details.lock().cost)
     }
+}
+
+fn mean(sum: Duration, count: u64) -> Duration {
+    sum / u32::try_from(count).unwrap_or(u32::MAX).max(1)
 }

@@ -200,7 +200,9 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
         mean_user_characters: (sampled.asked > 0).then(|| characters as f64 / sampled.asked as f64),
         sampled,
         contract: match program.contract() {
-            corsac_dispatch::Contract::Text => ContractKind::Text,
+            corsac_dispatch::Contract::Text | corsac_dispatch::Contract::Turn(_) | corsac_dispatch::Contract::Embedding { .. } => {
+                ContractKind::Text
+            }
             corsac_dispatch::Contract::Json(schema) => ContractKind::Json { tokens: schema.estimated_tokens() },
         },
     })

@@ -93,6 +93,6 @@ impl SimExchange {
             }
         };
         delivery.done();
-        Ok(RawReply { status: reply.status, come_back, generation_id, body: body.into() })
+        Ok(RawReply { status: reply.status, come_back, generation_id, body: body.into(), ..RawReply::default() })
     }
 }

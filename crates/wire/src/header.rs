@@ -21,6 +21,12 @@ pub fn is_event_stream(content_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
+/// A moment as headers write it, in milliseconds since 1970.
+pub fn date_ms(text: &str) -> Option<i64> {
+    let moment = httpdate::parse_http_date(text.trim()).ok()?;
+    i64::try_from(moment.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// When a reply's headers say to come back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ComeBack {

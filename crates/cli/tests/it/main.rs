@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod ask;
 mod attribution;
 mod commands;
 mod configuration;
+mod doctor;
 mod explain;
+mod failover;
 mod gate;
 mod input;
 mod keys;
@@ -16,6 +19,7 @@ mod output;
 mod rows;
 mod shell;
 mod simulated;
+mod spending;
 mod stopped;
 mod trouble;
 mod usage;

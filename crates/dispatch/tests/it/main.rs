@@ -5,4 +5,5 @@ mod faults;
 mod http;
 mod limits;
 mod memory;
+mod seeds;
 mod world;

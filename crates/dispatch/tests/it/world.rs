@@ -11,7 +11,7 @@ use futures::future::join_all;
 
 pub(crate) const PRIMARY: &str = "openai/gpt-4o-mini";
 pub(crate) const FALLBACK: &str = "anthropic/claude-3-haiku";
-const START_MS: i64 = 1_795_305_600_000;
+pub(crate) const START_MS: i64 = 1_795_305_600_000;
 
 pub(crate) struct World {
     pub(crate) dispatcher: Arc<Dispatcher>,
@@ -46,13 +46,7 @@ impl World {
 
     /// A classification of a text.
     pub(crate) fn call(&self, row: u64, text: &str) -> Call {
-        Call {
-            origin: Origin { run: self.run.clone(), operator: "semantic_classify".into(), row },
-            system: "Classify the text the user sends as one of:\n- good\n- bad\nAnswer as JSON.".into(),
-            user: text.to_owned(),
-            contract: Contract::Json(Schema::labels(&["good".into(), "bad".into()]).unwrap()),
-            settings: Arc::new(CallSettings::default()),
-        }
+        classification(&self.run, row, text)
     }
 
     pub(crate) async fn ask(&self, text: &str) -> Outcome {
@@ -85,4 +79,15 @@ pub(crate) fn with_fallback() -> Settings {
 /// So many seconds for one request.
 pub(crate) fn patient(seconds: u64) -> Deadlines {
     Deadlines { request: Duration::from_secs(seconds), ..Deadlines::default() }
+}
+
+/// A classification of a text in the name of a run.
+pub(crate) fn classification(run: &RunId, row: u64, text: &str) -> Call {
+    Call {
+        origin: Origin { run: run.clone(), operator: "semantic_classify".into(), row },
+        system: "Classify the text the user sends as one of:\n- good\n- bad\nAnswer as JSON.".into(),
+        user: text.to_owned(),
+        contract: Contract::Json(Schema::labels(&["good".into(), "bad".into()]).unwrap()),
+        settings: Arc::new(CallSettings::default()),
+    }
 }

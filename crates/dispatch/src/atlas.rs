@@ -1,0 +1,194 @@
+//! What is known of the models behind a door: the catalog, the endpoints of a model, the providers' slugs. Kept in
+//! memory, and on disk with its age; fetched when a decision needs it, refreshed in the background when it is old.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use corsac_ledger::Fingerprint;
+use corsac_wire::catalog::{Endpoint, EndpointsReply, Model};
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::exchange::{Exchange, Request};
+use crate::{Catalog, Clock};
+
+/// Endpoints older than this are fetched anew in the background; until then they decide as they are.
+const ENDPOINTS_AGE_MS: i64 = 60 * 60 * 1_000;
+/// A call waits no longer than this for the endpoints of its model; without them it is planned from what is known.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is known behind one door.
+pub(crate) struct Atlas {
+    exchange: Arc<dyn Exchange>,
+    clock: Arc<dyn Clock>,
+    folder: Option<PathBuf>,
+    models: RwLock<HashMap<String, Arc<Model>>>,
+    endpoints: Mutex<HashMap<Arc<str>, Arc<OnceCell<Known>>>>,
+    providers: OnceCell<HashMap<String, String>>,
+}
+
+/// The endpoints of a model, where they could be had.
+pub(crate) type Known = Option<Arc<Vec<Endpoint>>>;
+
+/// Endpoints as kept on disk: the service's own words with a date.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    fetched_ms: i64,
+    reply: Value,
+}
+
+impl fmt::Debug for Atlas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Atlas").field("exchange", &self.exchange).finish_non_exhaustive()
+    }
+}
+
+impl Atlas {
+    /// Nothing known yet. `folder` is where endpoints are kept from one process to the next.
+    pub(crate) fn new(exchange: Arc<dyn Exchange>, clock: Arc<dyn Clock>, folder: Option<PathBuf>) -> Atlas {
+        Atlas {
+            exchange,
+            clock,
+            folder,
+            models: RwLock::default(),
+            endpoints: Mutex::default(),
+            providers: OnceCell::new(),
+        }
+    }
+
+    /// Takes in a catalog.
+    pub(crate) fn learn(&self, catalog: &Catalog) {
+        let mut models = self.models.write();
+        for model in &catalog.models {
+            let entry = Arc::new(model.clone());
+            models.insert(model.id.clone(), Arc::clone(&entry));
+            if let Some(slug) = &model.canonical_slug {
+                models.entry(slug.clone()).or_insert(entry);
+            }
+        }
+    }
+
+    /// What the catalog says of a model; a variant such as `:nitro` counts as its base.
+    pub(crate) fn model(&self, id: &str) -> Option<Arc<Model>> {
+        let models = self.models.read();
+        models.get(id).or_else(|| id.split_once(':').and_then(|(base, _)| models.get(base))).cloned()
+    }
+
+    /// Who serves a model, if that can be had in reasonable time. Asked once a process; what an earlier process kept is
+    /// used at once and refreshed behind.
+    pub(crate) async fn endpoints(self: &Arc<Self>, model: &Arc<str>) -> Known {
+        if !self.exchange.routes() || !is_listed(model) {
+            return None;
+        }
+        let cell = Arc::clone(self.endpoints.lock().entry(Arc::clone(model)).or_default());
+        cell.get_or_init(|| async {
+            let now_ms = self.clock.epoch_ms();
+            if let Some((endpoints, fetched_ms)) = self.kept(model) {
+                if now_ms.saturating_sub(fetched_ms) > ENDPOINTS_AGE_MS {
+                    let (this, model) = (Arc::clone(self), Arc::clone(model));
+                    tokio::spawn(async move { this.fetch(&model).await });
+                }
+                return Some(endpoints);
+            }
+            self.fetch(model).await
+        })
+        .await
+        .clone()
+    }
+
+    async fn fetch(&self, model: &str) -> Known {
+        let base = model.split_once(':').filter(|(_, variant)| is_routing(variant)).map_or(model, |(base, _)| base);
+        let reply = self.exchange.exchange(Request::get(format!("models/{base}/endpoints"), PATIENCE)).await.ok()?;
+        if reply.status != 200 {
+            return None;
+        }
+        let said: Value = serde_json::from_slice(&reply.body).ok()?;
+        let endpoints = read_endpoints(&said)?;
+        if let Some(file) = self.file(model) {
+            // what cannot be kept is only fetched again next time
+            let _ = keep(&file, &Kept { fetched_ms: self.clock.epoch_ms(), reply: said });
+        }
+        Some(endpoints)
+    }
+
+    fn kept(&self, model: &str) -> Option<(Arc<Vec<Endpoint>>, i64)> {
+        let text = std::fs::read(self.file(model)?).ok()?;
+        let kept: Kept = serde_json::from_slice(&text).ok()?;
+        Some((read_endpoints(&kept.reply)?, kept.fetched_ms))
+    }
+
+    fn file(&self, model: &str) -> Option<PathBuf> {
+        let name = Fingerprint::of([self.exchange.address().as_bytes(), model.as_bytes()]).to_string();
+        Some(self.folder.as_ref()?.join(format!("{name}.json")))
+    }
+
+    /// The slug of a provider that was named as replies name it.
+    pub(crate) async fn slug(&self, name: &str) -> String {
+        let known = self.providers.get_or_init(|| providers(self.exchange.as_ref())).await;
+        known.get(name).cloned().unwrap_or_else(|| slug_of(name))
+    }
+}
+
+/// Whether the catalog can list who serves it: aliases, presets and routers choose their model themselves.
+fn is_listed(model: &str) -> bool {
+    model.contains('/') && !model.contains('@') && !model.starts_with('~') && !model.starts_with("openrouter/")
+}
+
+/// Variants that only change how endpoints are sorted; others, such as `:free`, have endpoints of their own.
+fn is_routing(variant: &str) -> bool {
+    matches!(variant, "nitro" | "floor" | "exacto" | "online")
+}
+
+fn read_endpoints(said: &Value) -> Known {
+    let reply = EndpointsReply::deserialize(said).ok()?;
+    (!reply.data.endpoints.is_empty()).then(|| Arc::new(reply.data.endpoints))
+}
+
+fn keep(file: &Path, kept: &Kept) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&beside, serde_json::to_vec(kept)?)?;
+    std::fs::rename(&beside, file)
+}
+
+async fn providers(exchange: &dyn Exchange) -> HashMap<String, String> {
+    if !exchange.routes() {
+        return HashMap::new();
+    }
+    let Ok(reply) = exchange.exchange(Request::get("providers", PATIENCE)).await else { return HashMap::new() };
+    let list: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let entries = list.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let pair = |entry: &Value| Some((entry.get("name")?.as_str()?.to_owned(), entry.get("slug")?.as_str()?.to_owned()));
+    entries.iter().filter_map(pair).collect()
+}
+
+/// `Amazon Bedrock` → `amazon-bedrock`, `Z.AI` → `z-ai`: right for most, when the list cannot be had.
+pub(crate) fn slug_of(name: &str) -> String {
+    let dashed: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '/' { c } else { '-' }).collect();
+    dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_guessed_from_names() {
+        assert_eq!(slug_of("Amazon Bedrock"), "amazon-bedrock");
+        assert_eq!(slug_of("Z.AI"), "z-ai");
+        assert_eq!(slug_of("Google AI Studio"), "google-ai-studio");
+    }
+
+    #[test]
+    fn routers_and_presets_have_no_endpoints_of_their_own() {
+        assert!(is_listed("openai/gpt-4o-mini") && is_listed("a/b:free"));
+        assert!(!is_listed("openrouter/auto") && !is_listed("~openai/gpt-latest") && !is_listed("@preset/x") && !is_listed("mine"));
+    }
+}
