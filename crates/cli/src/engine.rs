@@ -264,13 +264,14 @@ impl Prepared {
         let name = doors[0].exchange.engine();
         let model = self.settings.routes[0].model.to_string();
         let dispatcher = Arc::new(Dispatcher::over(doors, ledger, Arc::new(SystemClock::new()), self.settings));
-        for (door, catalog) in &self.catalogs {
+        let (catalogs, coming) = (self.catalogs, self.coming);
+        for (door, catalog) in &catalogs {
             dispatcher.learn_catalog(*door, catalog);
         }
-        let coming = (!self.coming.is_empty()).then(|| {
+        let coming = (!coming.is_empty()).then(|| {
             let dispatcher = Arc::clone(&dispatcher);
             tokio::spawn(async move {
-                for (door, coming) in self.coming {
+                for (door, coming) in coming {
                     if let Ok(Some(catalog)) = coming.await {
                         dispatcher.learn_catalog(door, &catalog);
                     }
@@ -278,6 +279,13 @@ impl Prepared {
             })
         });
         Ok(Engine { dispatcher, name, model, coming })
+    }
+
+    /// Tells a dispatcher what the catalogs at hand say.
+    pub(crate) fn teach(&self, dispatcher: &Dispatcher) {
+        for (door, catalog) in &self.catalogs {
+            dispatcher.learn_catalog(*door, catalog);
+        }
     }
 
     fn check_key(&self, place: usize) -> Result<(), Stop> {

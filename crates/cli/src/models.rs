@@ -1,7 +1,7 @@
 //! `corsac models`: what can be asked, and the embedded model's weights.
 
 use corsac_dispatch::config::Config;
-use corsac_dispatch::{Catalog, CatalogError, Clock, HttpExchange, SystemClock};
+use corsac_dispatch::{Exchange, Catalog, CatalogError, Clock, HttpExchange, SystemClock};
 use corsac_local::weights;
 use corsac_wire::Usd;
 use corsac_wire::catalog::Model;
@@ -50,7 +50,7 @@ fn pull() -> Result<Exit, Stop> {
 }
 
 async fn catalog(exchange: &HttpExchange, with_key: bool) -> Result<Catalog, Stop> {
-    let file = home::catalog_file()?;
+    let file = home::catalog_file(exchange.address().trim_end_matches('/'))?;
     let now_ms = SystemClock::new().epoch_ms();
     match Catalog::fetch(exchange, with_key, now_ms).await {
         Ok(catalog) => {

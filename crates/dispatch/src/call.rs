@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::RunId;
+use corsac_ledger::{Fingerprint, RunId};
 use corsac_schema::Schema;
 use corsac_wire::Usd;
 use serde_json::Value;
@@ -54,6 +54,16 @@ pub enum Contract {
         /// How many numbers, where the model lets one choose.
         dimensions: Option<u32>,
     },
+}
+
+impl Contract {
+    /// The schema's fingerprint, where there is one.
+    pub(crate) fn schema_fingerprint(&self) -> Option<Fingerprint> {
+        match self {
+            Contract::Json(schema) => Some(Fingerprint::of([schema.fingerprint_text().as_bytes()])),
+            Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => None,
+        }
+    }
 }
 
 impl Call {

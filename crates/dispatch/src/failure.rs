@@ -27,7 +27,8 @@ impl Failure {
         Failure::new(FailureKind::LedgerFailed, error.to_string())
     }
 
-    pub(crate) fn interrupted() -> Failure {
+    /// Stopped by the user.
+    pub fn interrupted() -> Failure {
         Failure::new(FailureKind::Interrupted, "stopped before it was answered")
     }
 }

@@ -307,6 +307,11 @@ impl Dispatcher {
             cost: cost.unwrap_or_default(),
             cost_source,
             generation_id: reading.generation_id.clone(),
+            byok: reading.usage.is_byok.unwrap_or(false),
+            upstream_cost: reading.usage.upstream_inference_cost(),
+            key_label: door.key_label.clone(),
+            route_asked: (routes.len() > 1).then(|| format!("{}. {model} at {}", place + 1, door.exchange.address()).into()),
+            ..AttemptRecord::default()
         });
         Ok(reading)
     }

@@ -4,11 +4,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use corsac_ledger::{Fingerprint, Ledger};
+use corsac_ledger::{Fingerprint, Ledger, LessonKind};
 use corsac_policy::{Lesson, Lessons, Strategy};
 use parking_lot::Mutex;
+use serde_json::Value;
 
-use crate::{Call, Contract};
+use crate::Call;
+
+/// Doubts beyond these say nothing more.
+const MOST_DOUBTS: u32 = 64;
+const DAY_MS: i64 = 86_400_000;
+
+/// Providers mend what refuses a schema within weeks, what spoils answers within hours.
+fn believed_ms(lesson: &Lesson) -> i64 {
+    match lesson {
+        Lesson::Doubt { .. } => DAY_MS / 4,
+        Lesson::AllProviders => DAY_MS,
+        _ => 7 * DAY_MS,
+    }
+}
 
 /// Lessons by model and schema.
 #[derive(Debug, Default)]
@@ -25,18 +39,23 @@ struct Subject {
 
 impl Subject {
     fn of(call: &Call, model: &Arc<str>) -> Subject {
-        let schema = match &call.contract {
-            Contract::Json(schema) => Some(Fingerprint::of([schema.fingerprint_text().as_bytes()])),
-            Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => None,
-        };
-        Subject { model: Arc::clone(model), schema }
+        Subject { model: Arc::clone(model), schema: call.contract.schema_fingerprint() }
     }
 }
 
 impl LessonBook {
     /// What the ledger remembers.
-    pub(crate) fn open(_ledger: &Ledger, _now_ms: i64) -> LessonBook {
-        LessonBook::default()
+    pub(crate) fn open(ledger: &Ledger, now_ms: i64) -> LessonBook {
+        let mut known: HashMap<Subject, Arc<Lessons>> = HashMap::new();
+        // what cannot be read is found out again
+        for kept in ledger.lessons(now_ms).unwrap_or_default() {
+            let LessonKind::Other { kind, subject, .. } = &kept.what else { continue };
+            let Some(lesson) = Lesson::read(format!("{kind} {subject}").trim_end()) else { continue };
+            let lessons = known.entry(Subject { model: kept.model, schema: kept.schema }).or_default();
+            let times = if matches!(lesson, Lesson::Doubt { .. }) { kept.times } else { 1 };
+            (0..times.min(MOST_DOUBTS)).for_each(|_| Arc::make_mut(lessons).learn(&lesson));
+        }
+        LessonBook { known: Mutex::new(known) }
     }
 
     /// What is known for a call to a model.
@@ -44,7 +63,26 @@ impl LessonBook {
         self.known.lock().get(&Subject::of(call, model)).cloned()
     }
 
-    pub(crate) fn learn(&self, _ledger: &Ledger, _now_ms: i64, call: &Call, model: &Arc<str>, lesson: &Lesson, _message: &str) {
+    /// Keeps a lesson, here and in the ledger.
+    pub(crate) fn learn(&self, ledger: &Ledger, now_ms: i64, call: &Call, model: &Arc<str>, lesson: &Lesson, message: &str) {
+        let text = lesson.to_string();
+        let (kind, subject) = text.split_once(' ').unwrap_or((&text, ""));
+        let (provider, strategy) = match lesson {
+            Lesson::Refuses { provider, strategy } | Lesson::Doubt { provider, strategy } => (Some(provider.as_str()), strategy.name()),
+            Lesson::NotBy(strategy) => (None, strategy.name()),
+            _ => (None, ""),
+        };
+        ledger.learn(corsac_ledger::Lesson {
+            model: Arc::clone(model),
+            provider: provider.map(Arc::from),
+            dialect: strategy.into(),
+            schema: call.contract.schema_fingerprint(),
+            what: LessonKind::Other { kind: kind.into(), subject: subject.into(), detail: Value::Null },
+            learned_ms: now_ms,
+            expires_ms: now_ms.saturating_add(believed_ms(lesson)),
+            times: 1,
+            message: Some(message.chars().take(300).collect()),
+        });
         let mut known = self.known.lock();
         let lessons = known.entry(Subject::of(call, model)).or_default();
         Arc::make_mut(lessons).learn(lesson);

@@ -48,7 +48,7 @@ impl Outlook {
 
 impl Dispatcher {
     /// What is known of a route for a call.
-    pub(crate) async fn outlook(&self, _call: &Call, _route: &Route) -> Arc<Outlook> {
+    pub async fn outlook(&self, _call: &Call, _route: &Route) -> Arc<Outlook> {
         Arc::new(Outlook::default())
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn stored(answer: &Answer, contract: &Contract, usage: Usage, repaire
         usage,
         created_ms,
         repaired,
+        ..StoredAnswer::default()
     }
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn call_record(fingerprint: Fingerprint, call: &Call, outcome: CallOu
         operator: Arc::clone(&call.origin.operator),
         row: call.origin.row,
         input: call.input().to_owned(),
+        schema: call.contract.schema_fingerprint(),
         outcome,
         attempts,
     }
@@ -62,7 +64,8 @@ pub(crate) fn usage(reading: &Reading) -> Usage {
         prompt_tokens: reading.usage.prompt_tokens,
         completion_tokens: reading.usage.completion_tokens,
         cached_tokens: reading.usage.cached_tokens(),
-        ..Usage::default()
+        reasoning_tokens: reading.usage.reasoning_tokens(),
+        cache_write_tokens: reading.usage.cache_write_tokens(),
     }
 }
 
