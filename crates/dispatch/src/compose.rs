@@ -1,5 +1,6 @@
 //! From a call and the course it is on to the bytes of a request.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,8 +12,10 @@ use corsac_wire::catalog::Pricing;
 use corsac_wire::{ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, ResponseFormat, Tool, ToolChoice, ToolFunction, Usd, raw};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use crate::{Call, Contract, Settings};
+use crate::config::Engine;
+use crate::{Call, Contract, Exchange, RequestSettings, Route, Settings};
 
 /// Writes requests; keeps what many of them share written out.
 #[derive(Debug, Default)]
@@ -35,8 +38,38 @@ pub(crate) struct Turn<'a> {
     pub(crate) rejected: Option<&'a str>,
     /// Providers left out, as slugs.
     pub(crate) ignored: &'a [String],
-    /// Whether routing fields mean anything to the engine.
-    pub(crate) routes: bool,
+    /// What the engine understands.
+    pub(crate) speech: Speech,
+}
+
+/// What an engine understands of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// All there is.
+    OpenRouter,
+    /// OpenAI's own fields: no routing, no other models, no plugins.
+    OpenAi,
+    /// The prompt, its form and the barest of sampling.
+    Embedded,
+}
+
+impl Speech {
+    /// What the engine behind an exchange understands.
+    pub(crate) fn of(exchange: &dyn Exchange) -> Speech {
+        match Engine::of_name(exchange.engine()) {
+            Some(Engine::OpenAi) => Self::OpenAi,
+            _ if exchange.routes() => Self::OpenRouter,
+            _ => Self::Embedded,
+        }
+    }
+
+    fn of_engine(engine: Engine) -> Speech {
+        match engine {
+            Engine::OpenRouter | Engine::Sim => Self::OpenRouter,
+            Engine::OpenAi => Self::OpenAi,
+            Engine::Local => Self::Embedded,
+        }
+    }
 }
 
 /// Short enough that a small budget reserves for many rows; a model that reasons first is cut once, and remembered.
@@ -47,15 +80,16 @@ const TEXT_LIMIT: u32 = 512;
 const LOCAL_TEXT_LIMIT: u32 = 128;
 const LARGEST_LIMIT: u32 = 16_384;
 
-/// The bounds of a call, from the settings and its contract.
-pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bool) -> Limits {
-    let given = call.settings.max_tokens.or(settings.request.max_tokens);
+/// The bounds of a call, from what requests say at its first route and from its contract.
+pub(crate) fn limits(call: &Call, request: &RequestSettings, models: usize, speech: Speech) -> Limits {
+    let given = call.settings.max_tokens.or(request.max_tokens);
+    let local = speech == Speech::Embedded;
     let natural = match &call.contract {
-        Contract::Text if routes => TEXT_LIMIT,
-        Contract::Text => LOCAL_TEXT_LIMIT,
+        Contract::Text if local => LOCAL_TEXT_LIMIT,
+        Contract::Text => TEXT_LIMIT,
         Contract::Json(schema) => {
-            let smallest = if routes { SMALLEST_LIMIT } else { SMALLEST_LOCAL_LIMIT };
-            schema.estimated_tokens().saturating_mul(2).saturating_add(if routes { 64 } else { 16 }).clamp(smallest, LARGEST_LIMIT)
+            let (smallest, margin) = if local { (SMALLEST_LOCAL_LIMIT, 16) } else { (SMALLEST_LIMIT, 64) };
+            schema.estimated_tokens().saturating_mul(2).saturating_add(margin).clamp(smallest, LARGEST_LIMIT)
         }
     };
     Limits {
@@ -63,30 +97,96 @@ pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bo
         strategy: if matches!(call.contract, Contract::Text) {
             Strategy::Text
         } else {
-            settings.request.strategy.unwrap_or(Strategy::ResponseFormat)
+            request.strategy.unwrap_or(Strategy::ResponseFormat)
         },
         max_tokens: given.unwrap_or(natural),
         // a limit that a person set is not raised behind their back
-        max_tokens_cap: given.unwrap_or(if routes { LARGEST_LIMIT } else { natural }),
+        max_tokens_cap: given.unwrap_or(if local { natural } else { LARGEST_LIMIT }),
         ..Limits::default()
     }
 }
 
-/// What two calls must share to have the same answer.
-pub(crate) fn fingerprint(call: &Call, settings: &Settings, engine: &str, model: &str) -> Fingerprint {
+/// What two calls must share to have the same answer: the engine (and the address of a server of one's own, where the same
+/// name may mean another model), the model asked first, the prompt, the contract, everything that bears on what the model
+/// writes, and the namespace.
+///
+/// Left out is what bears on who is asked, when and at what price: keys, headers, fallbacks, deadlines, budgets, the order
+/// and price of providers, privacy, service tier, session, user, and how structure is asked for. Of the routing fields,
+/// `quantizations` and `enforce_distillable_text` count, because they say which answers will do. `only` and `ignore` do not:
+/// an answer knows its provider, and [`RequestSettings::lets_answer`] decides without asking anew for all the others.
+pub(crate) fn fingerprint(call: &Call, settings: &Settings, route: &Route, engine: &str, address: &str) -> Fingerprint {
+    let request = settings.request_of(route);
     let contract = match &call.contract {
         Contract::Text => "",
         Contract::Json(schema) => schema.fingerprint_text(),
     };
-    let sampling = format!(
+    let mut sampling = format!(
         "{:?} {:?} {:?} {:?} {:?}",
-        call.settings.temperature.or(settings.request.temperature),
-        settings.request.top_p,
-        settings.request.seed,
-        call.settings.max_tokens.or(settings.request.max_tokens),
-        settings.request.reasoning.as_ref().map(|reasoning| (&reasoning.effort, reasoning.max_tokens)),
+        call.settings.temperature.or(request.temperature),
+        request.top_p,
+        request.seed,
+        call.settings.max_tokens.or(request.max_tokens),
+        request.reasoning.as_ref().map(|reasoning| (&reasoning.effort, reasoning.max_tokens)),
     );
-    Fingerprint::of(["answer/1", engine, model, &sampling, contract, &call.system, &call.user].map(str::as_bytes))
+    // calls that say none of these keep the fingerprint they had before these could be said
+    let mut more = bearing(request, engine != Engine::OpenAi.name() && engine != Engine::Local.name());
+    if !settings.memory.namespace.is_empty() {
+        more.insert("namespace".to_owned(), settings.memory.namespace.as_str().into());
+    }
+    if !more.is_empty() {
+        sampling = format!("{sampling} {}", Value::Object(more));
+    }
+    let engine = if engine == Engine::OpenAi.name() { Cow::Owned(format!("{engine} {address}")) } else { Cow::Borrowed(engine) };
+    Fingerprint::of(["answer/1", &engine, &route.model, &sampling, contract, &call.system, &call.user].map(str::as_bytes))
+}
+
+/// What bears on the answer beside the oldest settings, as far as it is set.
+fn bearing(request: &RequestSettings, routed: bool) -> Map<String, Value> {
+    let mut more = Map::new();
+    let mut put = |name: &str, set: bool, value: &dyn Fn() -> Value| {
+        if set {
+            more.insert(name.to_owned(), value());
+        }
+    };
+    put("top_k", request.top_k.is_some(), &|| json!(request.top_k));
+    put("min_p", request.min_p.is_some(), &|| json!(request.min_p));
+    put("top_a", request.top_a.is_some(), &|| json!(request.top_a));
+    put("frequency_penalty", request.frequency_penalty.is_some(), &|| json!(request.frequency_penalty));
+    put("presence_penalty", request.presence_penalty.is_some(), &|| json!(request.presence_penalty));
+    put("repetition_penalty", request.repetition_penalty.is_some(), &|| json!(request.repetition_penalty));
+    put("stop", !request.stop.is_empty(), &|| json!(request.stop));
+    put("logit_bias", !request.logit_bias.is_empty(), &|| json!(request.logit_bias));
+    put("verbosity", request.verbosity.is_some(), &|| json!(request.verbosity));
+    put("extra", !request.extra.is_empty(), &|| Value::Object(request.extra.clone()));
+    if routed {
+        let provider = &request.provider;
+        put("plugins", !request.plugins.is_empty(), &|| json!(request.plugins));
+        put("quantizations", !provider.quantizations.is_empty(), &|| json!(provider.quantizations));
+        put("distillable", provider.enforce_distillable_text == Some(true), &|| json!(true));
+    }
+    more
+}
+
+/// The models that one request can name: the one at the course's place, and those right behind it that go through the same
+/// door and are asked with the same settings, as far as the engine takes several.
+pub(crate) fn together<'a>(settings: &'a Settings, routes: &'a [Route], from: usize, speech: Speech) -> (&'a str, Vec<String>) {
+    let left = routes.get(from..).unwrap_or_default();
+    let Some((first, others)) = left.split_first().or_else(|| routes.split_first()) else { return ("", Vec::new()) };
+    if speech != Speech::OpenRouter {
+        return (&first.model, Vec::new());
+    }
+    let alike = |route: &&Route| route.door == first.door && settings.request_of(route) == settings.request_of(first);
+    (&first.model, others.iter().take_while(alike).map(|route| route.model.to_string()).collect())
+}
+
+/// The body of the first request that a call would make, without making it: what `corsac doctor` and a curious user see.
+/// A model that the call names and that cannot be asked gives the body for the settings' own model.
+pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
+    let routes = settings.routes_for(call.settings.model.as_deref()).unwrap_or_else(|_| settings.routes.clone());
+    let speech = Speech::of_engine(engine);
+    let request = routes.first().map_or(&settings.request, |route| settings.request_of(route));
+    let course = Course::new(&limits(call, request, routes.len(), speech));
+    Composer::default().body(call, settings, &routes, &Turn { course: &course, rejected: None, ignored: &[], speech })
 }
 
 /// What a request costs at most.
@@ -100,7 +200,7 @@ pub(crate) fn at_most(call: &Call, max_tokens: u32, pricing: Option<&Pricing>) -
 
 impl Composer {
     /// The body of the next request.
-    pub(crate) fn body(&self, call: &Call, settings: &Settings, models: &[String], turn: &Turn<'_>) -> Bytes {
+    pub(crate) fn body(&self, call: &Call, settings: &Settings, routes: &[Route], turn: &Turn<'_>) -> Bytes {
         let course = turn.course;
         let schema = match &call.contract {
             Contract::Text => None,
@@ -122,20 +222,48 @@ impl Composer {
             messages.push(Message::user(correction));
         }
         let name = call.origin.operator.as_ref();
-        let (model, fallbacks) = models.get(course.model..).and_then(|left| left.split_first()).unwrap_or((&models[0], &[]));
-        let provider = turn.routes.then(|| provider(settings, course, turn.ignored));
+        let (model, fallbacks) = together(settings, routes, course.model, turn.speech);
+        let said = routes.get(course.model).or(routes.first()).map_or(&settings.request, |route| settings.request_of(route));
+        let provider = provider(said, course, turn.ignored);
+        let extra = extra(said, turn.speech);
         let mut request = ChatRequest {
             model,
-            models: if turn.routes { fallbacks } else { &[] },
+            models: &fallbacks,
             messages,
             max_tokens: Some(course.max_tokens),
-            temperature: call.settings.temperature.or(settings.request.temperature).filter(|_| !course.without_temperature),
-            top_p: settings.request.top_p,
-            seed: settings.request.seed,
-            reasoning: settings.request.reasoning.clone(),
-            provider: provider.as_ref().filter(|preferences| !preferences.is_default()),
+            temperature: call.settings.temperature.or(said.temperature).filter(|_| !course.without_temperature),
+            top_p: said.top_p,
+            seed: said.seed,
             ..ChatRequest::default()
         };
+        if turn.speech != Speech::Embedded {
+            request = ChatRequest {
+                top_k: said.top_k,
+                min_p: said.min_p,
+                top_a: said.top_a,
+                frequency_penalty: said.frequency_penalty,
+                presence_penalty: said.presence_penalty,
+                repetition_penalty: said.repetition_penalty,
+                stop: &said.stop,
+                logit_bias: Some(&said.logit_bias).filter(|bias| !bias.is_empty()),
+                logprobs: said.logprobs,
+                top_logprobs: said.top_logprobs,
+                verbosity: said.verbosity.as_deref(),
+                service_tier: said.service_tier.as_deref(),
+                user: said.user.as_deref(),
+                extra: Some(&*extra).filter(|extra| !extra.is_empty()),
+                ..request
+            };
+        }
+        if turn.speech == Speech::OpenRouter {
+            request = ChatRequest {
+                reasoning: said.reasoning.clone(),
+                provider: Some(&provider).filter(|preferences| !preferences.is_default()),
+                plugins: &said.plugins,
+                session_id: said.session_id.as_deref(),
+                ..request
+            };
+        }
         if let Some(written) = &written {
             match course.strategy {
                 Strategy::ResponseFormat => {
@@ -149,10 +277,7 @@ impl Composer {
                 Strategy::Text | Strategy::Prompted => {}
             }
         }
-        let mut body = Vec::with_capacity(call.user.len() + system.len() + 512);
-        // serialising these types cannot fail; an empty body would be refused and recorded like any fault
-        let _ = serde_json::to_writer(&mut body, &request);
-        body.into()
+        request.to_json().into()
     }
 
     fn written(&self, schema: &Schema) -> Arc<WrittenSchema> {
@@ -167,8 +292,22 @@ impl Composer {
     }
 }
 
-fn provider(settings: &Settings, course: &Course, ignored: &[String]) -> ProviderPreferences {
-    let mut preferences = settings.request.provider.clone();
+/// Fields beyond those of a chat request. A server with OpenAI's API takes the effort of reasoning under a name of its own
+/// and knows no budget for it.
+fn extra(said: &RequestSettings, speech: Speech) -> Cow<'_, Map<String, Value>> {
+    let effort = said.reasoning.as_ref().and_then(|reasoning| reasoning.effort.as_deref());
+    match (speech, effort) {
+        (Speech::OpenAi, Some(effort)) => {
+            let mut extra = said.extra.clone();
+            extra.entry("reasoning_effort").or_insert_with(|| effort.into());
+            Cow::Owned(extra)
+        }
+        _ => Cow::Borrowed(&said.extra),
+    }
+}
+
+fn provider(said: &RequestSettings, course: &Course, ignored: &[String]) -> ProviderPreferences {
+    let mut preferences = said.provider.clone();
     if matches!(course.strategy, Strategy::ResponseFormat | Strategy::ForcedTool) {
         // without this, an endpoint that ignores the schema may serve; with it, every parameter must be supported
         preferences.require_parameters.get_or_insert(true);
@@ -190,4 +329,106 @@ fn prompted(system: &str, schema: &Schema) -> String {
 
 fn corrected(error: &str) -> String {
     format!("That answer cannot be used: {error}. Give the whole answer again with this put right, and nothing besides it.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CallSettings, Origin};
+    use corsac_ledger::RunId;
+
+    fn call() -> Call {
+        Call {
+            origin: Origin { run: RunId::unrecorded(), operator: "semantic_map".into(), row: 0 },
+            system: "s".into(),
+            user: "u".to_owned(),
+            contract: Contract::Text,
+            settings: Arc::new(CallSettings::default()),
+        }
+    }
+
+    fn print(change: impl FnOnce(&mut Settings)) -> Fingerprint {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let route = settings.routes[0].clone();
+        fingerprint(&call(), &settings, &route, "openrouter", "https://openrouter.ai/api/v1")
+    }
+
+    #[test]
+    fn answers_of_earlier_versions_are_found_again() {
+        let parts = ["answer/1", "openrouter", "openai/gpt-4o-mini", "Some(0.0) None None None None", "", "s", "u"];
+        assert_eq!(print(|_| {}), Fingerprint::of(parts.map(str::as_bytes)));
+    }
+
+    #[test]
+    fn what_bears_on_the_answer_is_told_apart() {
+        let changes: [fn(&mut Settings); 21] = [
+            |s| s.routes[0] = Route::to("a/b"),
+            |s| s.request.temperature = Some(0.5),
+            |s| s.request.top_p = Some(0.5),
+            |s| s.request.top_k = Some(5),
+            |s| s.request.min_p = Some(0.5),
+            |s| s.request.top_a = Some(0.5),
+            |s| s.request.frequency_penalty = Some(0.5),
+            |s| s.request.presence_penalty = Some(0.5),
+            |s| s.request.repetition_penalty = Some(0.5),
+            |s| s.request.seed = Some(5),
+            |s| s.request.max_tokens = Some(5),
+            |s| s.request.stop = vec!["x".into()],
+            |s| s.request.logit_bias = [(1, 2.0)].into(),
+            |s| s.request.verbosity = Some("low".into()),
+            |s| s.request.reasoning = Some(corsac_wire::Reasoning { max_tokens: Some(5), ..Default::default() }),
+            |s| s.request.plugins = vec![corsac_wire::Plugin::response_healing()],
+            |s| s.request.provider.quantizations = vec!["fp8".into()],
+            |s| s.request.provider.enforce_distillable_text = Some(true),
+            |s| drop(s.request.extra.insert("x".into(), json!(1))),
+            |s| s.memory.namespace = "n".into(),
+            |s| s.routes[0].request = Some(RequestSettings { seed: Some(6), ..RequestSettings::default() }.into()),
+        ];
+        let mut prints: Vec<Fingerprint> = changes.into_iter().map(print).chain([print(|_| {})]).collect();
+        let all = prints.len();
+        prints.sort_by_key(ToString::to_string);
+        prints.dedup();
+        assert_eq!(prints.len(), all);
+    }
+
+    #[test]
+    fn who_is_asked_when_and_at_what_price_is_not() {
+        let changes: [fn(&mut Settings); 16] = [
+            |s| s.routes.push(Route::to("a/b")),
+            |s| s.routes[0].door = 3,
+            |s| s.routes[0].timeout = Some(std::time::Duration::from_secs(5)),
+            |s| s.request.provider.only = vec!["openai".into()],
+            |s| s.request.provider.ignore = vec!["azure".into()],
+            |s| s.request.provider.order = vec!["azure".into()],
+            |s| s.request.provider.zdr = Some(true),
+            |s| s.request.provider.sort = Some(corsac_wire::SortBy::Price.into()),
+            |s| s.request.service_tier = Some("flex".into()),
+            |s| s.request.session_id = Some("s".into()),
+            |s| s.request.user = Some("u".into()),
+            |s| s.request.logprobs = Some(true),
+            |s| s.request.strategy = Some(Strategy::ForcedTool),
+            |s| s.memory.max_age = Some(std::time::Duration::from_secs(5)),
+            |s| s.ceilings.run = Some(Usd::ZERO),
+            |s| s.deadlines.call = std::time::Duration::from_secs(5),
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            assert_eq!(print(change), print(|_| {}), "change {place}");
+        }
+    }
+
+    #[test]
+    fn one_name_at_two_servers_is_two_models() {
+        let settings = Settings {
+            request: RequestSettings { plugins: vec![corsac_wire::Plugin::response_healing()], ..Default::default() },
+            ..Settings::default()
+        };
+        let at = |engine: &str, address: &str| fingerprint(&call(), &settings, &settings.routes[0], engine, address);
+        assert_ne!(at("openai", "http://one/v1"), at("openai", "http://two/v1"));
+        assert_eq!(at("openrouter", "https://eu.openrouter.ai/api/v1"), at("openrouter", "https://openrouter.ai/api/v1"));
+        // what is not sent there does not count there
+        let plain = Settings::default();
+        let bare = fingerprint(&call(), &plain, &plain.routes[0], "openai", "http://one/v1");
+        assert_eq!(at("openai", "http://one/v1"), bare);
+    }
 }

@@ -15,14 +15,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::compose::{self, Composer, Turn};
+use crate::compose::{self, Composer, Speech, Turn};
 use crate::exchange::Request;
 use crate::failure::{Ends, failure_of};
 use crate::flight::{Flights, Pilot, Seat};
 use crate::gate::{Denied, Gate};
 use crate::providers::ProviderSlugs;
 use crate::read::{Reading, Validated, read};
-use crate::{Answer, Ask, Call, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Settings, Source, Tally};
+use crate::{Answer, Ask, Call, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Route, Settings, Source, Tally};
 
 /// The scheduler that every caller in the process shares.
 #[derive(Debug)]
@@ -157,7 +157,9 @@ impl Dispatcher {
 
     async fn answer(&self, call: Call, abandoned: &CancellationToken) -> Outcome {
         let models = self.models_of(&call);
-        let fingerprint = compose::fingerprint(&call, &self.settings, self.exchange.engine(), &models[0]);
+        let routes = self.routes_of(&models);
+        let (engine, address) = (self.exchange.engine(), self.exchange.address());
+        let fingerprint = compose::fingerprint(&call, &self.settings, &routes[0], engine, &address);
         loop {
             match self.flights.board(fingerprint) {
                 Seat::Passenger(mut flight) => {
@@ -197,6 +199,11 @@ impl Dispatcher {
             }
             None => self.models.clone(),
         }
+    }
+
+    fn routes_of(&self, models: &[String]) -> Vec<Route> {
+        let known = |model: &str| self.settings.routes.iter().find(|route| &*route.model == model).cloned();
+        models.iter().map(|model| known(model).unwrap_or_else(|| Route::to(model))).collect()
     }
 
     fn recall(&self, fingerprint: Fingerprint, call: &Call) -> Result<Option<Answer>, Failure> {
@@ -314,8 +321,9 @@ impl Dispatcher {
     async fn attempt(&self, call: &Call, models: &[String], model: &Arc<str>, journey: &mut Journey) -> Result<Reading, Ends> {
         let course = &journey.course;
         let ignored = self.slugs.of(&course.ignored, self.exchange.as_ref()).await;
-        let turn = Turn { course, rejected: journey.rejected.as_deref(), ignored: &ignored, routes: self.exchange.routes() };
-        let body = self.composer.body(call, &self.settings, models, &turn);
+        let speech = Speech::of(self.exchange.as_ref());
+        let turn = Turn { course, rejected: journey.rejected.as_deref(), ignored: &ignored, speech };
+        let body = self.composer.body(call, &self.settings, &self.routes_of(models), &turn);
         let pricing = self.prices.read().get(model).copied();
         let at_most = compose::at_most(call, course.max_tokens, pricing.as_ref());
         let permit = tokio::select! {
@@ -381,7 +389,7 @@ impl Dispatcher {
     }
 
     fn start(&self, call: &Call, models: &[String]) -> Course {
-        let limits = compose::limits(call, &self.settings, models.len(), self.exchange.routes());
+        let limits = compose::limits(call, &self.settings.request, models.len(), Speech::of(self.exchange.as_ref()));
         let mut course = Course::new(&limits);
         if let Some(quirk) = self.quirks.lock().get(&quirk_key(call, 0)) {
             course.without_temperature = quirk.without_temperature;

@@ -35,7 +35,7 @@ async fn fetch(exchange: &dyn Exchange) -> HashMap<String, String> {
 }
 
 /// `Amazon Bedrock` → `amazon-bedrock`, `Z.AI` → `z-ai`: right for most, when the list cannot be had.
-fn slug_of(name: &str) -> String {
+pub(crate) fn slug_of(name: &str) -> String {
     let dashed: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '/' { c } else { '-' }).collect();
     dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }

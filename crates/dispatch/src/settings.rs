@@ -1,19 +1,24 @@
 //! What all calls of a dispatcher share: routes, what requests say, deadlines, money, memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use corsac_policy::Strategy;
+use corsac_policy::{Strategy, nearest};
 use corsac_wire::catalog::Pricing;
-use corsac_wire::{ProviderPreferences, Reasoning, Usd};
+use corsac_wire::{Plugin, ProviderPreferences, Reasoning, Usd};
+use serde_json::{Map, Value};
+
+use crate::providers::slug_of;
 
 /// Settings of a dispatcher.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where a call goes, then where it goes when that fails, in order. Never empty.
     pub routes: Vec<Route>,
-    /// What every request says beside its prompt.
+    /// Routes by alias, for calls that name a model of their own.
+    pub aliases: Aliases,
+    /// What every request says beside its prompt, where its route has nothing of its own.
     pub request: RequestSettings,
     /// How long to wait for what.
     pub deadlines: Deadlines,
@@ -29,24 +34,55 @@ pub struct Settings {
     pub chance_seed: u64,
 }
 
-/// A model behind a door: one key at one base URL.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A model behind a door, one key at one base URL, with what differs there from the settings all routes share.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// The model's id.
     pub model: Arc<str>,
     /// Which of the dispatcher's exchanges leads there, by its place.
     pub door: usize,
+    /// What requests say here, in place of [`Settings::request`].
+    pub request: Option<Arc<RequestSettings>>,
+    /// The most time a request may take here, in place of [`Deadlines::request`].
+    pub timeout: Option<Duration>,
+    /// Limits of this route that are known beforehand, in place of [`Settings::pace`].
+    pub pace: Pace,
 }
 
 impl Route {
     /// A model behind the first door.
     pub fn to(model: &str) -> Route {
-        Route { model: model.into(), door: 0 }
+        Route::through(0, model)
+    }
+
+    /// A model behind a door.
+    pub fn through(door: usize, model: &str) -> Route {
+        Route { model: model.into(), door, request: None, timeout: None, pace: Pace::default() }
+    }
+
+    /// Whether this is another way to the same model behind the same door.
+    pub fn same_place(&self, other: &Route) -> bool {
+        self.door == other.door && self.model == other.model
     }
 }
 
-/// What every request says beside its prompt. `None` is not sent.
+/// What a call may name in place of the model that is asked by default.
 #[derive(Debug, Clone)]
+pub struct Aliases {
+    /// By alias, its routes in order, or why it cannot be asked.
+    pub routes: BTreeMap<String, Result<Arc<[Route]>, Arc<str>>>,
+    /// The route of a model that is named by its id, but for the model.
+    pub by_id: Route,
+}
+
+impl Default for Aliases {
+    fn default() -> Aliases {
+        Aliases { routes: BTreeMap::new(), by_id: Route::to("") }
+    }
+}
+
+/// What every request says beside its prompt. What is `None` or empty is not sent.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RequestSettings {
     /// Routing preferences.
     pub provider: ProviderPreferences,
@@ -56,12 +92,56 @@ pub struct RequestSettings {
     pub temperature: Option<f64>,
     /// Nucleus sampling.
     pub top_p: Option<f64>,
+    /// Sample among so many tokens.
+    pub top_k: Option<u32>,
+    /// The least probability, as a share of the likeliest token's.
+    pub min_p: Option<f64>,
+    /// The same, as a share of the likeliest token's square.
+    pub top_a: Option<f64>,
+    /// Against tokens by how often they came.
+    pub frequency_penalty: Option<f64>,
+    /// Against tokens that came at all.
+    pub presence_penalty: Option<f64>,
+    /// Against tokens of the input.
+    pub repetition_penalty: Option<f64>,
     /// Sampling seed.
     pub seed: Option<i64>,
+    /// Texts before which the answer ends.
+    pub stop: Vec<String>,
+    /// Bias by token id.
+    pub logit_bias: BTreeMap<u32, f64>,
+    /// Whether log probabilities are wanted.
+    pub logprobs: Option<bool>,
+    /// For so many tokens at each place.
+    pub top_logprobs: Option<u8>,
+    /// How long-winded the answer may be.
+    pub verbosity: Option<String>,
+    /// The class of service.
+    pub service_tier: Option<String>,
+    /// What keeps requests together at one provider.
+    pub session_id: Option<String>,
+    /// The end user's stable name.
+    pub user: Option<String>,
+    /// What OpenRouter does on the way.
+    pub plugins: Vec<Plugin>,
+    /// Fields beyond these, as they are sent.
+    pub extra: Map<String, Value>,
     /// The answer's token limit where a call names none; else it is taken from the schema.
     pub max_tokens: Option<u32>,
     /// How structure is asked for at first; `None` leaves it to what the endpoints take.
     pub strategy: Option<Strategy>,
+}
+
+impl RequestSettings {
+    /// Whether an answer of this provider, by display name or slug, still counts: it is not left out, and it is among the
+    /// only ones where some are named. A preference for a part of a provider (`deepinfra/turbo`) leaves the provider in.
+    pub fn lets_answer(&self, provider: &str) -> bool {
+        let provider = slug_of(provider);
+        let base = |slug: &str| slug_of(slug.split('/').next().unwrap_or(slug));
+        let left_out = self.provider.ignore.iter().any(|ignored| slug_of(ignored) == provider);
+        let only = &self.provider.only;
+        !left_out && (only.is_empty() || only.iter().any(|allowed| base(allowed) == base(&provider)))
+    }
 }
 
 impl Default for RequestSettings {
@@ -71,7 +151,23 @@ impl Default for RequestSettings {
             reasoning: None,
             temperature: Some(0.0),
             top_p: None,
+            top_k: None,
+            min_p: None,
+            top_a: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            repetition_penalty: None,
             seed: None,
+            stop: Vec::new(),
+            logit_bias: BTreeMap::new(),
+            logprobs: None,
+            top_logprobs: None,
+            verbosity: None,
+            service_tier: None,
+            session_id: None,
+            user: None,
+            plugins: Vec::new(),
+            extra: Map::new(),
             max_tokens: None,
             strategy: None,
         }
@@ -81,6 +177,8 @@ impl Default for RequestSettings {
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
+    /// Until a connection stands.
+    pub connect: Duration,
     /// The whole of one request.
     pub request: Duration,
     /// Until the head of a reply.
@@ -94,6 +192,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Deadlines {
         Deadlines {
+            connect: Duration::from_secs(10),
             request: Duration::from_secs(120),
             first_byte: Duration::from_secs(120),
             idle: Duration::from_secs(60),
@@ -138,12 +237,65 @@ impl Settings {
     pub fn of_models<'a>(models: impl IntoIterator<Item = &'a str>) -> Settings {
         Settings { routes: models.into_iter().map(Route::to).collect(), ..Settings::default() }
     }
+
+    /// What requests of a route say.
+    pub fn request_of<'a>(&'a self, route: &'a Route) -> &'a RequestSettings {
+        route.request.as_deref().unwrap_or(&self.request)
+    }
+
+    /// The most time a request of a route may take.
+    pub fn timeout_of(&self, route: &Route) -> Duration {
+        route.timeout.unwrap_or(self.deadlines.request)
+    }
+
+    /// The limits of a route that are known beforehand.
+    pub fn pace_of(&self, route: &Route) -> Pace {
+        Pace {
+            requests_per_minute: route.pace.requests_per_minute.or(self.pace.requests_per_minute),
+            tokens_per_minute: route.pace.tokens_per_minute.or(self.pace.tokens_per_minute),
+        }
+    }
+
+    /// Sets the most time any request may take, over what routes have of their own.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.deadlines.request = timeout;
+        let aliased = self.aliases.routes.values_mut().flatten();
+        aliased.for_each(|routes| *routes = routes.iter().cloned().map(|route| Route { timeout: None, ..route }).collect());
+        self.routes.iter_mut().chain([&mut self.aliases.by_id]).for_each(|route| route.timeout = None);
+    }
+
+    /// The routes of a call that names a model, an alias or an id, in order: those of the model named, then the others.
+    ///
+    /// # Errors
+    /// The alias cannot be asked: why, for a person.
+    pub fn routes_for(&self, model: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
+        let Some(model) = model else { return Ok(self.routes.clone()) };
+        let mut routes = match self.aliases.routes.get(model) {
+            Some(named) => named.clone()?.to_vec(),
+            None => match self.routes.iter().find(|route| &*route.model == model) {
+                Some(known) => vec![known.clone()],
+                None => vec![Route { model: model.into(), ..self.aliases.by_id.clone() }],
+            },
+        };
+        for route in &self.routes {
+            if !routes.iter().any(|earlier| earlier.same_place(route)) {
+                routes.push(route.clone());
+            }
+        }
+        Ok(routes)
+    }
+
+    /// The alias most like a name that no catalog knows.
+    pub fn nearest_alias(&self, name: &str) -> Option<String> {
+        nearest(name, self.aliases.routes.keys().map(String::as_str), 1).into_iter().next()
+    }
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             routes: vec![Route::to("openai/gpt-4o-mini")],
+            aliases: Aliases::default(),
             request: RequestSettings::default(),
             deadlines: Deadlines::default(),
             ceilings: Ceilings::default(),

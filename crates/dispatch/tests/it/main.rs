@@ -1,8 +1,14 @@
 //! The whole engine against the simulator, under virtual time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bodies;
+mod configured;
 mod faults;
+mod found;
 mod http;
 mod limits;
 mod memory;
+mod reference;
+mod refusals;
+mod routes;
 mod world;
