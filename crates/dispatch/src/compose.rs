@@ -546,3 +546,104 @@ mod tests {
         assert_eq!(at("openai", "http://one/v1"), bare);
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CallSettings, Origin};
+    use corsac_ledger::RunId;
+
+    fn call() -> Call {
+        Call {
+            origin: Origin { run: RunId::unrecorded(), operator: "semantic_map".into(), row: 0 },
+            system: "s".into(),
+            user: "u".to_owned(),
+            contract: Contract::Text,
+            settings: Arc::new(CallSettings::default()),
+        }
+    }
+
+    fn print(change: impl FnOnce(&mut Settings)) -> Fingerprint {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let route = settings.routes[0].clone();
+        fingerprint(&call(), &settings, &route, "openrouter", "https://openrouter.ai/api/v1")
+    }
+
+    #[test]
+    fn answers_of_earlier_versions_are_found_again() {
+        let parts = ["answer/1", "openrouter", "openai/gpt-4o-mini", "Some(0.0) None None None None", "", "s", "u"];
+        assert_eq!(print(|_| {}), Fingerprint::of(parts.map(str::as_bytes)));
+    }
+
+    #[test]
+    fn what_bears_on_the_answer_is_told_apart() {
+        let changes: [fn(&mut Settings); 21] = [
+            |s| s.routes[0] = Route::to("a/b"),
+            |s| s.request.temperature = Some(0.5),
+            |s| s.request.top_p = Some(0.5),
+            |s| s.request.top_k = Some(5),
+            |s| s.request.min_p = Some(0.5),
+            |s| s.request.top_a = Some(0.5),
+            |s| s.request.frequency_penalty = Some(0.5),
+            |s| s.request.presence_penalty = Some(0.5),
+            |s| s.request.repetition_penalty = Some(0.5),
+            |s| s.request.seed = Some(5),
+            |s| s.request.max_tokens = Some(5),
+            |s| s.request.stop = vec!["x".into()],
+            |s| s.request.logit_bias = [(1, 2.0)].into(),
+            |s| s.request.verbosity = Some("low".into()),
+            |s| s.request.reasoning = Some(corsac_wire::Reasoning { max_tokens: Some(5), ..Default::default() }),
+            |s| s.request.plugins = vec![corsac_wire::Plugin::response_healing()],
+            |s| s.request.provider.quantizations = vec!["fp8".into()],
+            |s| s.request.provider.enforce_distillable_text = Some(true),
+            |s| drop(s.request.extra.insert("x".into(), json!(1))),
+            |s| s.memory.namespace = "n".into(),
+            |s| s.routes[0].request = Some(RequestSettings { seed: Some(6), ..RequestSettings::default() }.into()),
+        ];
+        let mut prints: Vec<Fingerprint> = changes.into_iter().map(print).chain([print(|_| {})]).collect();
+        let all = prints.len();
+        prints.sort_by_key(ToString::to_string);
+        prints.dedup();
+        assert_eq!(prints.len(), all);
+    }
+
+    #[test]
+    fn who_is_asked_when_and_at_what_price_is_not() {
+        let changes: [fn(&mut Settings); 16] = [
+            |s| s.routes.push(Route::to("a/b")),
+            |s| s.routes[0].door = 3,
+            |s| s.routes[0].timeout = Some(std::time::Duration::from_secs(5)),
+            |s| s.request.provider.only = vec!["openai".into()],
+            |s| s.request.provider.ignore = vec!["azure".into()],
+            |s| s.request.provider.order = vec!["azure".into()],
+            |s| s.request.provider.zdr = Some(true),
+            |s| s.request.provider.sort = Some(corsac_wire::SortBy::Price.into()),
+            |s| s.request.service_tier = Some("flex".into()),
+            |s| s.request.session_id = Some("s".into()),
+            |s| s.request.user = Some("u".into()),
+            |s| s.request.logprobs = Some(true),
+            |s| s.request.strategy = Some(Strategy::ForcedTool),
+            |s| s.memory.max_age = Some(std::time::Duration::from_secs(5)),
+            |s| s.ceilings.run = Some(Usd::ZERO),
+            |s| s.deadlines.call = std::time::Duration::from_secs(5),
+        ];
+        for (place, change) in changes.into_iter().enumerate() {
+            assert_eq!(print(change), print(|_| {}), "change {place}");
+        }
+    }
+
+    #[test]
+    fn one_name_at_two_servers_is_two_models() {
+        let settings = Settings {
+            request: RequestSettings { plugins: vec![corsac_wire::Plugin::response_healing()], ..Default::default() },
+            ..Settings::default()
+        };
+        let at = |engine: &str, address: &str| fingerprint(&call(), &settings, &settings.routes[0], engine, address);
+        assert_ne!(at("openai", "http://one/v1"), at("openai", "http://two/v1"));
+        assert_eq!(at("openrouter", "https://eu.openrouter.ai/api/v1"), at("openrouter", "https://openrouter.ai/api/v1"));
+        // what is not sent there does not count there
+        let plain = Settings::default();
+        let bare = fingerprint(&call(), &plain, &plain.routes[0], "openai", "http://one/v1");
+        assert_eq!(at("openai", "http://one/v1"), bare);
+    }
+}

@@ -51,7 +51,7 @@ fn a_missing_configuration_file_is_named() {
 
 #[test]
 fn an_unknown_engine_names_those_there_are() {
-    refused("engine = 'cloud'\n", &[], &["\"cloud\"", "openrouter, local or sim"]);
+    refused("engine = 'cloud'\n", &[], &["\"cloud\"", "\"openrouter\"", "\"sim\""]);
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! The whole engine against the simulator, under virtual time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bodies;
+mod configured;
 mod faults;
+mod found;
 mod http;
 mod limits;
 mod memory;
 mod seeds;
+mod reference;
+mod refusals;
+mod routes;
 mod world;
