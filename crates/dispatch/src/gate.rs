@@ -35,6 +35,7 @@ struct State {
 pub(crate) struct Waiter {
     at_most: Option<Usd>,
     tokens: u64,
+    insists: bool,
     reply: oneshot::Sender<Result<Permit, Denied>>,
 }
 
@@ -45,7 +46,7 @@ pub(crate) enum Denied {
     BudgetReached,
     /// The model's limit let nothing through for many rounds.
     Closed,
-    /// The model has been down for long.
+    /// The model is down: for long, or just now while another may be up.
     Down,
     /// The user wants no more asked.
     Stopped,
@@ -62,6 +63,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) pace: Pace,
     /// Whether another route could be taken instead.
     pub(crate) has_others: bool,
+    /// Whether to wait for a model that is down rather than be sent elsewhere.
+    pub(crate) insists: bool,
     /// Callers with different numbers take turns.
     pub(crate) caller: u64,
     /// The most it can cost, if that is known.
@@ -114,7 +117,7 @@ impl Gate {
             let mut state = self.state.lock();
             let lane = state.lane(&asked);
             let (reply, waiting) = oneshot::channel();
-            state.lanes[lane].queue.push(asked.caller, Waiter { at_most: asked.at_most, tokens: asked.tokens, reply });
+            state.lanes[lane].queue.push(asked.caller, Waiter { at_most: asked.at_most, tokens: asked.tokens, insists: asked.insists, reply });
             self.pump(&mut state);
             waiting
         };
@@ -206,7 +209,8 @@ impl Gate {
         let State { lanes, budget, .. } = state;
         let here = &mut lanes[lane];
         let Some(waiter) = here.queue.peek() else { return Verdict::Later };
-        if here.is_given_up() {
+        let insists = waiter.insists;
+        if here.is_given_up() || (!insists && here.is_down(now)) {
             return Verdict::Reply(Err(Denied::Down));
         }
         if let Some(until) = here.opens_at(now) {
@@ -333,7 +337,7 @@ mod tests {
 
     async fn enter(gate: &Gate, window: usize, caller: u64, at_most: Option<Usd>) -> Result<Permit, Denied> {
         let route = Route::to("m");
-        gate.enter(Asked { route: &route, window, pace: Pace::default(), has_others: false, caller, at_most, tokens: 0 }).await
+        gate.enter(Asked { route: &route, window, pace: Pace::default(), has_others: false, insists: true, caller, at_most, tokens: 0 }).await
     }
 
     fn ended(ending: Ending, cost: Usd) -> Ended {

@@ -33,6 +33,8 @@ pub(crate) struct Journey {
     pub(crate) attempts: Vec<AttemptRecord>,
     pub(crate) rejected: Option<String>,
     pub(crate) requests: u32,
+    /// How often the call was sent elsewhere because a model was down.
+    pub(crate) dodges: usize,
     pub(crate) cost: Usd,
     /// When the first request started.
     pub(crate) started: Option<Duration>,
@@ -130,6 +132,7 @@ impl Dispatcher {
             attempts: Vec::new(),
             rejected: None,
             requests: 0,
+            dodges: 0,
             cost: Usd::ZERO,
             started: None,
             abandoned: abandoned.clone(),
@@ -167,7 +170,10 @@ impl Dispatcher {
                 Some(paid) if journey.course.paid => paid.into(),
                 _ => Arc::clone(&route.model),
             };
-            let reading = self.attempt(call, routes, &model, journey, listener).await?;
+            let reading = match self.attempt(call, routes, &model, journey, listener).await {
+                Err(Ends::Denied(Denied::Down)) if self.dodge(routes, journey) => continue,
+                result => result?,
+            };
             let served = Served {
                 model: reading.model.clone().unwrap_or_else(|| Arc::clone(&model)),
                 provider: reading.provider.clone(),
@@ -217,6 +223,24 @@ impl Dispatcher {
         }
     }
 
+    /// Goes on at another route because this one is down. After every route was, the next is waited for.
+    fn dodge(&self, routes: &[Route], journey: &mut Journey) -> bool {
+        if routes.len() < 2 || journey.dodges > routes.len() {
+            return false;
+        }
+        journey.dodges += 1;
+        let here = journey.course.route;
+        let fit = |place: &usize| *place != here && journey.outlooks[*place].is_possible();
+        let up = (0..routes.len()).filter(fit).find(|place| !self.gate.avoids(&routes[*place]));
+        match up.or_else(|| (0..routes.len()).find(fit)) {
+            Some(place) => {
+                journey.course.take(&Step::NextRoute(place));
+                true
+            }
+            None => false,
+        }
+    }
+
     pub(crate) fn speech(&self, route: &Route) -> Speech {
         self.doors.get(route.door).map_or(Speech::OpenRouter, |door| Speech::of(door.exchange.as_ref()))
     }
@@ -262,6 +286,7 @@ impl Dispatcher {
             window: door.exchange.window(),
             pace: self.settings.pace_of(route),
             has_others: routes.len() > 1,
+            insists: journey.dodges >= routes.len(),
             caller: caller(call),
             at_most,
             tokens: compose::prompt_tokens(call) + u64::from(course.max_tokens),

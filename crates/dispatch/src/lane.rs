@@ -28,7 +28,6 @@ pub(crate) struct Lane<T> {
     /// How often in a row the circuit opened.
     openings: u32,
     ever_up: bool,
-    has_others: bool,
     resting: Vec<Resting>,
 }
 
@@ -62,7 +61,6 @@ impl<T> Lane<T> {
             circuit: Circuit::new(limits),
             openings: 0,
             ever_up: false,
-            has_others,
             resting: Vec::new(),
             route,
         }
@@ -80,7 +78,7 @@ impl<T> Lane<T> {
     /// Whether to wait for it is no use any more.
     pub(crate) fn is_given_up(&self) -> bool {
         let most = if self.ever_up { ONCE_UP } else { NEVER_UP };
-        !self.has_others && self.openings >= most
+        self.openings >= most
     }
 
     /// When the circuit lets a probe through, if it is open.

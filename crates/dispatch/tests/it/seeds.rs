@@ -52,12 +52,9 @@ fn run(seed: u64) -> Trace {
         };
         let clock = Arc::new(VirtualClock::at(START_MS));
         let dispatcher = Arc::new(Dispatcher::new(Arc::new(exchange), ledger.clone(), clock, settings));
-        let catalog = corsac_dispatch::Catalog::fetch(
-            &SimExchange::new(Simulator::new(SimConfig::default()).unwrap(), START_MS, Vec::new()),
-            true,
-            START_MS,
-        );
-        dispatcher.learn_catalog(0, &catalog.await.unwrap());
+        let calm = SimExchange::new(Simulator::new(SimConfig::default()).unwrap(), START_MS, Vec::new());
+        let catalog = corsac_dispatch::Catalog::fetch(&calm, true, START_MS).await.unwrap();
+        dispatcher.learn_catalog(0, &catalog);
         let start = tokio::time::Instant::now();
         let asked = (0..CALLS).map(|row| {
             let text = format!("text number {}", if row % 4 == 3 { row - 3 } else { row });
