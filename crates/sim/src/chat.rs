@@ -106,7 +106,7 @@ fn run(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: 
         previous: Vec::new(),
         attempts: Vec::new(),
     };
-    if let Some(reply) = call.from_cache() {
+    if let Some(reply) = call.cached_reply() {
         return reply;
     }
     let mut last = wire_error::plain(404, "No endpoints found");

@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
     }
 
     /// The reply that the response cache has, if it has one.
-    pub(crate) fn from_cache(&self) -> Option<SimReply> {
+    pub(crate) fn cached_reply(&self) -> Option<SimReply> {
         let (key, wish) = self.cached_as?;
         let kept = self.world.cache.find(key, wish, self.now)?;
         let model_name = self.world.catalog.models.get(kept.model).map(Model::served_name)?;
