@@ -88,7 +88,7 @@ fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
         window: 4_096,
     };
     // $0.15 and $0.60 for a million tokens
-    let price = Pricing { prompt: Some(Usd::from_pico(150_000)), completion: Some(Usd::from_pico(600_000)), request: None };
+    let price = Pricing { prompt: Some(Usd::from_pico(150_000)), completion: Some(Usd::from_pico(600_000)), ..Pricing::default() };
     let settings = Settings {
         ceilings: Ceilings { run: Some(Usd::from_pico(100_000_000_000_000)), ..Ceilings::default() },
         prices: [(MODEL.into(), price)].into(),

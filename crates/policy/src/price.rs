@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_price_before() {
-        let pricing = Pricing { prompt: Usd::parse("0.00000015").ok(), completion: Usd::parse("0.0000006").ok(), request: None };
+        let pricing = Pricing { prompt: Usd::parse("0.00000015").ok(), completion: Usd::parse("0.0000006").ok(), ..Pricing::default() };
         let estimate = Estimate::of(&pricing, 1_000, 100, 10, 64).unwrap();
         assert_eq!(estimate.likely, Usd::parse("0.021").unwrap());
         assert!(estimate.low < estimate.likely && estimate.likely < estimate.high);

@@ -19,6 +19,25 @@ pub(crate) enum Reasoning {
     Mandatory,
 }
 
+/// What a model gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Embeddings,
+    Rerank,
+}
+
+impl Kind {
+    /// The name among the output modalities.
+    pub(crate) fn output(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Embeddings => "embeddings",
+            Kind::Rerank => "rerank",
+        }
+    }
+}
+
 /// A provider serving a model.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
@@ -55,6 +74,11 @@ pub(crate) enum SchemaDialect {
 }
 
 impl Endpoint {
+    /// `priority` or `flex`, for an endpoint that serves only those who ask for that tier.
+    pub(crate) fn tier(&self) -> Option<&str> {
+        self.tag.rsplit_once('/').map(|(_, variant)| variant).filter(|variant| matches!(*variant, "priority" | "flex"))
+    }
+
     pub(crate) fn supports(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|known| known == parameter)
     }
@@ -71,7 +95,7 @@ pub(crate) struct Model {
     pub(crate) context_length: u64,
     pub(crate) max_completion_tokens: Option<u64>,
     pub(crate) takes_images: bool,
-    pub(crate) embeds: bool,
+    pub(crate) kind: Kind,
     pub(crate) tokenizer: &'static str,
     pub(crate) instruct: Option<&'static str>,
     pub(crate) moderated: bool,
@@ -83,6 +107,19 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn is_free(&self) -> bool {
         self.id.ends_with(":free")
+    }
+
+    pub(crate) fn chats(&self) -> bool {
+        self.kind == Kind::Text
+    }
+
+    /// Whether it reasons, given whether it was asked to.
+    pub(crate) fn reasons(&self, asked: bool) -> bool {
+        match self.reasoning {
+            Reasoning::Never => false,
+            Reasoning::Optional => asked,
+            Reasoning::Mandatory => true,
+        }
     }
 
     /// What a reply calls the model.
@@ -177,7 +214,7 @@ fn built_in(row: &ModelRow) -> Model {
         context_length: row.context_length,
         max_completion_tokens: row.max_completion_tokens,
         takes_images: row.takes_images,
-        embeds: row.embeds,
+        kind: row.kind,
         tokenizer: row.tokenizer,
         instruct: row.instruct,
         moderated: row.moderated,
@@ -281,7 +318,7 @@ fn plain(script: &ModelScript) -> Model {
         context_length: base.context_length,
         max_completion_tokens: base.max_completion_tokens,
         takes_images: false,
-        embeds: script.embedding,
+        kind: if script.embedding { Kind::Embeddings } else { Kind::Text },
         tokenizer: "Other",
         instruct: None,
         moderated: false,

@@ -1,7 +1,7 @@
 //! The built-in models, endpoints and providers. Ids are real; prices, contexts and speeds are
 //! believable values for testing and promise nothing about the live service.
 
-use crate::catalog::Reasoning;
+use crate::catalog::{Kind, Reasoning};
 use crate::catalog_parameters::{
     CLAUDE_REASONING, CLAUDE_STRUCTURED, CLAUDE_TOOLS, EMBEDDING, GEMINI, OPEN_BARE, OPEN_JSON, OPEN_REASONING, OPEN_STRUCTURED, OPENAI,
     OPENAI_REASONING,
@@ -38,7 +38,7 @@ pub(crate) struct ModelRow {
     pub(crate) context_length: u64,
     pub(crate) max_completion_tokens: Option<u64>,
     pub(crate) takes_images: bool,
-    pub(crate) embeds: bool,
+    pub(crate) kind: Kind,
     pub(crate) tokenizer: &'static str,
     pub(crate) instruct: Option<&'static str>,
     pub(crate) moderated: bool,
@@ -76,6 +76,7 @@ pub(crate) const PROVIDERS: &[ProviderRow] = &[
     trains(provider("Chutes", "chutes", "US")),
     provider("Venice", "venice", "US"),
     retains_nothing(provider("Parasail", "parasail", "US")),
+    provider("Cohere", "cohere", "CA"),
 ];
 
 /// Names that stand for the newest model of a family.
@@ -124,7 +125,7 @@ const TEXT: ModelRow = ModelRow {
     context_length: 0,
     max_completion_tokens: None,
     takes_images: false,
-    embeds: false,
+    kind: Kind::Text,
     tokenizer: "Other",
     instruct: None,
     moderated: false,
@@ -377,12 +378,39 @@ pub(crate) const MODELS: &[ModelRow] = &[
         name: "OpenAI: Text Embedding 3 Small",
         created: 1_761_862_866,
         context_length: 8_192,
-        embeds: true,
+        kind: Kind::Embeddings,
         tokenizer: "GPT",
         endpoints: &[
             endpoint("openai", "", (20_000, 0), EMBEDDING, "unknown", (120, 0)),
             endpoint("azure", "", (20_000, 0), EMBEDDING, "unknown", (150, 0)),
         ],
+        ..TEXT
+    },
+    ModelRow {
+        id: "google/gemini-3-pro-preview",
+        permaslug: "google/gemini-3-pro-preview-20251117",
+        name: "Google: Gemini 3 Pro Preview",
+        created: 1_763_474_668,
+        context_length: 1_048_576,
+        max_completion_tokens: Some(65_536),
+        takes_images: true,
+        tokenizer: "Gemini",
+        reasoning: Reasoning::Mandatory,
+        endpoints: &[
+            endpoint("google-ai-studio", "", (2_000_000, 12_000_000), GEMINI, "unknown", (2_900, 74)),
+            endpoint("google-vertex", "global", (2_000_000, 12_000_000), GEMINI, "unknown", (3_200, 71)),
+        ],
+        ..TEXT
+    },
+    ModelRow {
+        id: "cohere/rerank-v3.5",
+        permaslug: "cohere/rerank-v3.5",
+        name: "Cohere: Rerank v3.5",
+        created: 1_764_000_000,
+        context_length: 4_096,
+        kind: Kind::Rerank,
+        tokenizer: "Cohere",
+        endpoints: &[endpoint("cohere", "", (100_000, 0), EMBEDDING, "unknown", (90, 0))],
         ..TEXT
     },
 ];

@@ -1,46 +1,44 @@
-//! `POST /chat/completions`: from the request over models and endpoints to a reply, the way OpenRouter
-//! goes: any error of a model leads to the next of `models`, any error of a provider to the next endpoint.
+//! The way of an inference: from the request over models and endpoints to a reply, as OpenRouter goes: any error of
+//! a model leads to the next of `models`, any error of a provider to the next endpoint.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::account::{Caller, Estimate};
-use crate::answer::Prompt;
+use crate::account::Caller;
+use crate::affinity::session_hash;
 use crate::catalog::{Endpoint, Found};
-use crate::chat_request::{ChatRequest, Shape};
-use crate::completion_json::{self, Served, Usage};
-use crate::config::UsageLayout;
-use crate::counters::Answered;
+use crate::chat_request::{ChatRequest, ReasoningWish, Shape};
 use crate::fault::FaultKind;
 use crate::fault_plan::{Act, Answerer, Asked, Reach, Trial, Verdict};
 use crate::fault_reply::{self, Hit};
-use crate::generation::Record;
-use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
+use crate::reasoning;
+use crate::reply::{SimReply, SimRequest};
+use crate::response_cache::CacheWish;
 use crate::routing::{Need, route};
 use crate::rule::FixedReply;
 use crate::seed::{Draw, hash, mix};
 use crate::simulator::World;
-use crate::stream::{self, Layout};
+use crate::skin::Skin;
 use crate::strict_schema;
 use crate::wire_error;
 
-/// The longest answer where neither request nor endpoint says one.
-const LONGEST_ANSWER: u64 = 16_384;
-
-/// One chat request on its way.
-struct Call<'a> {
-    world: &'a World,
-    http: &'a SimRequest,
-    request: &'a ChatRequest<'a>,
-    caller: Caller<'a>,
-    number: u64,
-    now: Duration,
-    body_hash: u64,
-    need: Need,
+/// One inference on its way.
+pub(crate) struct Call<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) http: &'a SimRequest,
+    pub(crate) skin: Skin,
+    pub(crate) request: &'a ChatRequest<'a>,
+    pub(crate) caller: Caller<'a>,
+    pub(crate) number: u64,
+    pub(crate) now: Duration,
+    pub(crate) body_hash: u64,
+    pub(crate) need: Need,
+    /// Under which key the response cache keeps the answer, where it is asked to.
+    pub(crate) cached_as: Option<(u64, CacheWish)>,
     /// What went wrong before, for `previous_errors`.
     previous: Vec<Value>,
-    attempts: Vec<Value>,
+    pub(crate) attempts: Vec<Value>,
 }
 
 /// How trying a model ended.
@@ -51,56 +49,76 @@ enum Tried {
     Failed(SimReply),
 }
 
-/// Answers a chat request.
-pub(crate) fn chat(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
+/// Answers an inference in the form it was asked for.
+pub(crate) fn infer(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
+    let reply = run(world, http, skin, caller, asked, body_hash);
+    // a reply that a script wrote out and an answer stay as they are; both have no chat envelope with an error
+    if reply.status >= 400 { skin.dress(reply) } else { reply }
+}
+
+fn run(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
+    let refuse = |message: &str| wire_error::plain(400, message);
     if let Err(reply) = world.account.take_request(caller, asked.now) {
         return *reply;
     }
-    let request = match ChatRequest::read(&http.body) {
-        Ok(request) => request,
-        Err(message) => return wire_error::plain(400, &message),
+    let body = match skin.read(&http.body) {
+        Ok(body) => body,
+        Err(message) => return refuse(&message),
     };
+    let mut request = match ChatRequest::read(&body) {
+        Ok(request) => request,
+        Err(message) => return refuse(&message),
+    };
+    request.session = request.session.or_else(|| http.header("x-session-id").map(Into::into));
     let mut models: Vec<Found<'_>> = Vec::with_capacity(request.wanted.len().max(1));
     for name in &request.wanted {
         match world.catalog.find(name) {
-            Some(found) if !found.model.embeds => models.push(found),
-            _ => return wire_error::unknown_model(name),
+            Some(found) if found.model.chats() => models.push(found),
+            Some(_) => return wire_error::wrong_endpoint(name),
+            None => return wire_error::unknown_model(name),
         }
     }
     if models.is_empty() {
         models.extend(world.catalog.models.first().and_then(|model| world.catalog.find(&model.id)));
     }
-    let schema_characters = if let Shape::Schema { schema, .. } = &request.shape { schema.len() as u64 } else { 0 };
-    let need = Need {
-        text_tokens: request.text_characters.div_ceil(4) + 3 * request.message_count,
-        tool_tokens: (request.tool_characters + schema_characters).div_ceil(4),
-        max_tokens: request.max_tokens,
-    };
     if let Some(first) = models.first() {
         world.counters.asked(&first.model.id);
     }
+    let schema_characters = if let Shape::Schema { schema, .. } = &request.shape { schema.len() as u64 } else { 0 };
+    let need = Need {
+        text_tokens: request.talk.characters.div_ceil(4) + 3 * request.talk.messages + request.talk.media_tokens,
+        tool_tokens: (request.tool_characters + schema_characters).div_ceil(4),
+        max_tokens: request.max_tokens,
+    };
+    let cached_as = CacheWish::of(http).map(|wish| (hash(hash(body_hash, caller.name().as_bytes()), &[skin as u8]), wish));
     let mut trial = world.plan.trial(Asked { stream: request.stream, ..asked });
     let mut call = Call {
         world,
         http,
+        skin,
         request: &request,
         caller,
         number: asked.number,
         now: asked.now,
         body_hash,
         need,
+        cached_as,
         previous: Vec::new(),
         attempts: Vec::new(),
     };
+    if let Some(reply) = call.cached_reply() {
+        return reply;
+    }
     let mut last = wire_error::plain(404, "No endpoints found");
-    for found in models {
-        match call.try_model(found, &mut trial) {
+    for found in &models {
+        match call.try_model(*found, &mut trial) {
             Tried::Done(reply) => return reply,
             Tried::Failed(reply) => last = reply,
         }
     }
     let earlier = call.previous.len().saturating_sub(1);
-    wire_error::add_previous(last, call.previous.get(..earlier).unwrap_or_default())
+    let reply = wire_error::add_previous(last, call.previous.get(..earlier).unwrap_or_default());
+    wire_error::add_router_metadata(reply, models.last().and_then(|found| call.metadata(*found, None)))
 }
 
 impl<'a> Call<'a> {
@@ -108,28 +126,35 @@ impl<'a> Call<'a> {
         if found.model.is_free()
             && let Err(reply) = self.world.account.take_free(self.now)
         {
-            return self.fail(found, "openrouter", *reply);
+            return self.fail(found, None, *reply);
         }
-        let endpoints = match route(found, self.request, self.need, Draw::new(self.body_hash)) {
+        let mut endpoints = match route(found, self.request, self.need, Draw::new(self.body_hash)) {
             Ok(endpoints) => endpoints,
-            Err(reply) => return self.fail(found, "openrouter", *reply),
+            Err(reply) => return self.fail(found, None, reply.after(self.refusal_time())),
         };
+        let session = self.session(found);
+        if self.request.preferences.order.is_none() && self.request.preferences.sort.is_none() {
+            self.world.affinity.arrange(found.index, &mut endpoints, session, self.now);
+        }
         let mut last = wire_error::plain(404, &format!("No endpoints found for {}.", found.model.id));
         for endpoint in endpoints {
             self.world.counters.tried(found.index, &endpoint.tag);
             let answerer = answerer(found, endpoint);
             let verdict = trial.verdict(answerer);
-            if let Some(tried) = verdict.as_ref().and_then(|verdict| self.judged(found, answerer, verdict)) {
+            if let Some(tried) = verdict.as_ref().and_then(|verdict| self.judged(found, endpoint, verdict)) {
                 match tried {
                     (Reach::Endpoint, Tried::Failed(reply)) => last = reply,
                     (_, tried) => return tried,
                 }
             } else if let Some(reply) = self.refused_by(found, endpoint) {
-                let Tried::Failed(reply) = self.fail(found, &endpoint.slug, reply) else {
+                let Tried::Failed(reply) = self.fail(found, Some(endpoint), reply.after(self.refusal_time())) else {
                     break;
                 };
                 last = reply;
             } else {
+                if let Some(session) = session {
+                    self.world.affinity.stick(session, &endpoint.tag, self.now);
+                }
                 return Tried::Done(self.serve(found, endpoint, verdict));
             }
             if self.request.preferences.allow_fallbacks == Some(false) {
@@ -139,15 +164,24 @@ impl<'a> Call<'a> {
         Tried::Failed(last)
     }
 
-    /// Notes a failure.
-    fn fail(&mut self, found: Found<'_>, slug: &str, reply: SimReply) -> Tried {
+    fn session(&self, found: Found<'_>) -> Option<u64> {
+        let session = self.request.session.as_deref()?;
+        Some(session_hash(self.caller.name(), found.index, session))
+    }
+
+    /// Notes a failure, of an endpoint or of routing itself.
+    fn fail(&mut self, found: Found<'_>, endpoint: Option<&Endpoint>, reply: SimReply) -> Tried {
+        let slug = endpoint.map_or("openrouter", |endpoint| endpoint.slug.as_str());
         self.previous.push(json!({ "provider": slug, "code": error_code(&reply), "status": reply.status }));
-        self.attempts.push(json!({ "provider": slug, "model": found.model.id, "status": reply.status }));
+        if let Some(endpoint) = endpoint {
+            self.attempts.push(json!({ "provider": endpoint.provider, "model": found.model.id, "status": reply.status }));
+        }
         Tried::Failed(reply)
     }
 
     /// What a verdict means when it is not an answer.
-    fn judged(&mut self, found: Found<'a>, answerer: Answerer<'a>, verdict: &Verdict<'_>) -> Option<(Reach, Tried)> {
+    fn judged(&mut self, found: Found<'a>, endpoint: &'a Endpoint, verdict: &Verdict<'_>) -> Option<(Reach, Tried)> {
+        let answerer = answerer(found, endpoint);
         let (reply, falls_back, refuses) = match verdict.act {
             Act::Answer | Act::Content(_) => return None,
             Act::Fault(kind) => {
@@ -171,13 +205,34 @@ impl<'a> Call<'a> {
         if verdict.reach == Reach::Request || !falls_back {
             return Some((Reach::Request, Tried::Done(reply)));
         }
-        Some((verdict.reach, self.fail(found, answerer.slug, reply)))
+        if reply.status >= 500 || reply.status == 429 {
+            self.world.affinity.failed(found.index, &endpoint.tag, self.now);
+        }
+        Some((verdict.reach, self.fail(found, Some(endpoint), reply)))
     }
 
     /// Why this endpoint does not answer although nobody scripted it.
     fn refused_by(&self, found: Found<'_>, endpoint: &Endpoint) -> Option<SimReply> {
         if let Err(wait_s) = self.world.account.take_upstream(&found.model.id, self.now) {
             return Some(wire_error::upstream_rate_limited(&found.model.id, &endpoint.provider, wait_s));
+        }
+        let invalid = |message: &str| {
+            let raw = json!({ "error": { "message": message, "type": "invalid_request_error", "param": "messages", "code": null } });
+            wire_error::from_provider(400, &endpoint.provider, &raw.to_string(), "invalid_request")
+        };
+        if let Some(message) = &self.request.talk.broken_tools {
+            return Some(invalid(message));
+        }
+        let reasons = found.model.reasons(matches!(self.request.reasoning, ReasoningWish::On { .. }));
+        if reasons && !self.request.hide_reasoning && self.request.reasoning != ReasoningWish::Off {
+            let seed = self.world.config.seed;
+            if let Some(reply) = reasoning::refusal(&self.request.talk.tool_turns, found.model, endpoint, seed) {
+                return Some(reply);
+            }
+        }
+        let is_openai = matches!(endpoint.slug.as_str(), "openai" | "azure");
+        if is_openai && matches!(self.request.shape, Shape::Object) && !self.request.talk.texts().any(says_json) {
+            return Some(invalid("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."));
         }
         let Shape::Schema { schema, strict: true, .. } = &self.request.shape else {
             return None;
@@ -190,172 +245,54 @@ impl<'a> Call<'a> {
         Some(fault_reply::schema_refused(&endpoint.provider, Some(self.request), &why))
     }
 
-    fn latency(&self) -> Duration {
+    pub(crate) fn latency(&self) -> Duration {
         self.world.config.latency_ms.pick(mix(self.world.config.seed ^ mix(self.number)))
     }
 
     /// How long a refusal takes: nobody computes an answer for it.
-    fn refusal_time(&self) -> Duration {
+    pub(crate) fn refusal_time(&self) -> Duration {
         self.world.config.refusal_ms.pick(mix(self.world.config.seed ^ mix(!self.number)))
     }
 
-    /// The endpoint answers.
-    fn serve(&mut self, found: Found<'_>, endpoint: &Endpoint, verdict: Option<Verdict<'_>>) -> SimReply {
-        let longest = endpoint.max_completion_tokens.unwrap_or(LONGEST_ANSWER);
-        let max_tokens = self.request.max_tokens.unwrap_or(longest);
-        let prompt_tokens = self.need.text_tokens + self.need.tool_tokens;
-        let estimate =
-            Estimate { prompt: endpoint.prompt_price.times(prompt_tokens), completion_price: endpoint.completion_price, max_tokens };
-        let costs = endpoint.prompt_price.0 + endpoint.completion_price.0 > 0;
-        if costs && let Err(reply) = self.world.account.afford(self.caller, estimate, self.now) {
-            return *reply;
-        }
-        let (content, fault) = match verdict.map(|verdict| verdict.act) {
-            Some(Act::Content(content)) => (Some(content), None),
-            Some(Act::Fault(kind)) => (None, Some(self.fitting(kind))),
-            _ => (None, None),
-        };
-        let prompt = Prompt {
-            request: self.request,
-            model: found.model,
-            endpoint,
-            schemas: &self.world.schemas,
-            seed: self.world.config.seed,
-            max_tokens,
-        };
-        let mut answer = prompt.answer(content);
-        if let Some(kind) = fault {
-            self.world.counters.fault(kind);
-            answer.spoil(kind, &prompt);
-        }
-        // nothing is charged for an answer that is empty or an error
-        let charged = answer.completion_tokens > 0 && answer.finish != "error";
-        let price = |amount| {
-            if charged { amount } else { crate::PicoDollars::default() }
-        };
-        let usage = Usage {
-            prompt_tokens,
-            completion_tokens: answer.completion_tokens,
-            reasoning_tokens: answer.reasoning_tokens,
-            prompt_cost: price(estimate.prompt),
-            completion_cost: price(endpoint.completion_price.times(answer.completion_tokens)),
-        };
-        let delay = match fault {
-            Some(FaultKind::Slow) => Duration::from_millis(self.world.config.slow_ms),
-            _ => verdict.and_then(|verdict| verdict.latency).unwrap_or_else(|| self.latency()),
-        };
-        let created = self.world.account.epoch_ms(self.now) / 1_000;
-        let model_name = found.model.served_name();
-        let id_hash = hash(self.world.config.seed, &self.number.to_le_bytes());
-        let served = Served {
-            id: generation_id(created, id_hash),
-            created,
-            model: &model_name,
-            provider: &endpoint.provider,
-            fingerprint: (endpoint.slug == "openai").then(|| format!("fp_{:010x}", mix(found.index as u64) >> 24)),
-            usage,
-            metadata: self.metadata(found, endpoint),
-        };
-        let mut reply = if self.request.stream {
-            let pieces = stream::render(&served, &answer, self.layout(), fault);
-            let body = if fault == Some(FaultKind::Cut) { SimBody::CutStream(pieces) } else { SimBody::Stream(pieces) };
-            SimReply { body, ..SimReply::json_bytes(200, Vec::new()) }
-                .with_header("content-type", "text/event-stream")
-                .with_header("cache-control", "no-cache")
-        } else {
-            let mut bytes = completion_json::render(&served, &answer);
-            if fault == Some(FaultKind::Cut) {
-                bytes.truncate(bytes.len() / 2);
-                SimReply { body: SimBody::CutAfter(bytes), ..SimReply::json_bytes(200, Vec::new()) }
-            } else {
-                SimReply::json_bytes(200, bytes)
-            }
-        };
-        if fault == Some(FaultKind::WrongContentType) {
-            reply = reply.with_header("content-type", "text/plain; charset=utf-8");
-        }
-        reply.headers.push(("x-generation-id".to_owned(), served.id.clone()));
-        let mut reply = reply.after(delay);
-
-        let end = self.now + reply.duration().unwrap_or(delay);
-        self.world.account.settle(self.caller, usage.cost(), Some((estimate, end)));
-        let good = matches!(fault, None | Some(FaultKind::Slow));
-        self.world.counters.answer(Answered {
-            model: found.index,
-            provider: &endpoint.provider,
-            key: self.caller.name(),
-            body_hash: self.body_hash,
-            prompt_tokens,
-            completion_tokens: answer.completion_tokens,
-            cost: usage.cost(),
-            good,
-        });
-        reply.receipt = Some(Receipt { body_hash: self.body_hash, good });
-        self.world.generations.add(Record {
-            id: served.id,
-            ready_at: end + Duration::from_millis(self.world.config.generation_delay_ms),
-            created_ms: self.world.account.epoch_ms(self.now),
-            model: found.index,
-            provider: endpoint.provider.clone(),
-            usage,
-            streamed: self.request.stream,
-            finish: answer.finish,
-            native_finish: answer.native_finish,
-            latency: delay,
-            referer: self.http.header("http-referer").map(str::to_owned),
-        });
-        reply
-    }
-
-    /// The fault as far as it fits the way of answering: a body cannot end in the middle of a stream
-    /// when there is no stream.
-    fn fitting(&self, kind: FaultKind) -> FaultKind {
-        match kind {
-            FaultKind::TruncatedStream if !self.request.stream => FaultKind::Cut,
-            FaultKind::MidstreamError if !self.request.stream => FaultKind::ChoiceError,
-            kind => kind,
-        }
-    }
-
-    fn layout(&self) -> Layout {
-        let config = &self.world.config.stream;
-        let usage = match config.usage_layout {
-            UsageLayout::Seeded => match mix(self.body_hash ^ self.number) % 3 {
-                0 => UsageLayout::WithChoice,
-                1 => UsageLayout::EmptyChoices,
-                _ => UsageLayout::OnFinish,
-            },
-            settled => settled,
-        };
-        Layout { usage, gap: Duration::from_millis(config.gap_ms), leading_comments: config.leading_comments }
-    }
-
-    /// `openrouter_metadata`, for those who asked for it.
-    fn metadata(&self, found: Found<'_>, endpoint: &Endpoint) -> Option<Value> {
+    /// `openrouter_metadata`, for those who asked for it; without an endpoint nobody answered.
+    pub(crate) fn metadata(&self, found: Found<'_>, served: Option<&Endpoint>) -> Option<Value> {
         let wish = self.http.header("x-openrouter-metadata").or_else(|| self.http.header("x-openrouter-experimental-metadata"))?;
         if wish != "enabled" {
             return None;
         }
-        let available: Vec<Value> = found
-            .model
-            .endpoints
-            .iter()
-            .map(|known| json!({ "provider": known.provider, "model": found.model.id, "selected": known.tag == endpoint.tag }))
-            .collect();
+        let is_selected = |known: &Endpoint| served.is_some_and(|endpoint| endpoint.tag == known.tag);
+        let endpoints = found.model.endpoints.iter();
+        let available: Vec<Value> =
+            endpoints.map(|known| json!({ "provider": known.provider, "model": found.model.id, "selected": is_selected(known) })).collect();
         let mut attempts = self.attempts.clone();
-        attempts.push(json!({ "provider": endpoint.slug, "model": found.model.id, "status": 200 }));
+        attempts.extend(served.map(|endpoint| json!({ "provider": endpoint.provider, "model": found.model.id, "status": 200 })));
         let requested = self.request.wanted.first().map_or(found.model.id.as_str(), String::as_str);
+        let strategy = match requested {
+            _ if attempts.len() > 1 => "fallback",
+            "openrouter/auto" => "auto",
+            "openrouter/free" => "free",
+            name if name.starts_with('~') => "latest",
+            name if name != found.model.id && !name.starts_with(&format!("{}:", found.model.id)) => "alias",
+            _ => "direct",
+        };
+        let selected = served.map_or("none", |endpoint| endpoint.provider.as_str());
+        let healed = json!([{ "type": "response_healing", "name": "response-healing" }]);
         Some(json!({
             "requested": requested,
-            "strategy": if attempts.len() > 1 { "fallback" } else { "direct" },
+            "strategy": strategy,
             "region": null,
-            "summary": format!("available={}, selected={}", available.len(), endpoint.provider),
+            "summary": format!("available={}, selected={selected}", available.len()),
             "attempt": attempts.len(),
             "is_byok": false,
             "endpoints": { "total": available.len(), "available": available },
             "attempts": attempts,
+            "pipeline": if self.request.heals { healed } else { json!([]) },
         }))
     }
+}
+
+fn says_json(text: &str) -> bool {
+    text.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
 }
 
 fn answerer<'a>(found: Found<'a>, endpoint: &'a Endpoint) -> Answerer<'a> {
@@ -378,18 +315,4 @@ pub(crate) fn fixed_reply(fixed: &FixedReply) -> SimReply {
         value => SimReply::json(fixed.status, value),
     };
     fixed.headers.iter().fold(reply, |reply, (name, value)| reply.with_header(&name.to_lowercase(), value.clone()))
-}
-
-/// `gen-<unix seconds>-<20 letters and digits>`.
-pub(crate) fn generation_id(created: u64, id_hash: u64) -> String {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut id = format!("gen-{created}-");
-    let (mut low, mut high) = (id_hash, mix(id_hash));
-    for place in 0..20 {
-        let source = if place < 10 { &mut low } else { &mut high };
-        let letter = usize::try_from(*source % 62).unwrap_or(0);
-        id.push(char::from(LETTERS[letter]));
-        *source /= 62;
-    }
-    id
 }

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use crate::conversation::{Conversation, Message};
 
 /// The body as it stands; what is not named here is read by nobody.
 #[derive(Deserialize)]
@@ -38,7 +39,42 @@ struct Body<'a> {
     #[serde(default)]
     temperature: Option<f64>,
     #[serde(default)]
+    top_p: Option<f64>,
+    #[serde(default)]
+    frequency_penalty: Option<f64>,
+    #[serde(default)]
+    presence_penalty: Option<f64>,
+    #[serde(default)]
+    n: Option<u32>,
+    #[serde(default)]
+    seed: Option<i64>,
+    #[serde(default)]
+    stop: Option<Stops>,
+    #[serde(default)]
+    logprobs: Option<bool>,
+    #[serde(default)]
+    top_logprobs: Option<u32>,
+    #[serde(default)]
+    parallel_tool_calls: Option<bool>,
+    #[serde(borrow, default)]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    prompt_cache_key: Option<Cow<'a, str>>,
+    #[serde(default)]
+    include_reasoning: Option<bool>,
+    #[serde(borrow, default)]
+    verbosity: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    service_tier: Option<Cow<'a, str>>,
+    #[serde(default)]
     plugins: Option<Vec<Plugin>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stops {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -46,14 +82,6 @@ struct Plugin {
     id: String,
     #[serde(default)]
     enabled: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +142,8 @@ pub(crate) struct ProviderPreferences {
     pub(crate) quantizations: Option<Vec<String>>,
     pub(crate) sort: Option<Value>,
     pub(crate) max_price: Option<Map<String, Value>>,
+    pub(crate) preferred_min_throughput: Option<Value>,
+    pub(crate) preferred_max_latency: Option<Value>,
 }
 
 /// A function a model may call.
@@ -171,19 +201,28 @@ pub(crate) struct ChatRequest<'a> {
     pub(crate) reasoning: ReasoningWish,
     pub(crate) hide_reasoning: bool,
     pub(crate) heals: bool,
-    /// The text of every message.
-    texts: Vec<Cow<'a, str>>,
-    /// Which of them is the last of a user.
-    last_user: Option<usize>,
-    /// Whether the conversation ends with a tool's result.
-    pub(crate) after_tool_result: bool,
-    pub(crate) has_images: bool,
-    pub(crate) text_characters: u64,
+    pub(crate) talk: Conversation<'a>,
     pub(crate) tool_characters: u64,
-    pub(crate) message_count: u64,
+    /// Whether an answer may call several tools.
+    pub(crate) parallel_tools: bool,
+    /// How many answers.
+    pub(crate) count: u32,
+    pub(crate) seed: Option<i64>,
+    pub(crate) stops: Vec<String>,
+    /// How many alternatives of each token are told; none = nothing of the kind.
+    pub(crate) logprobs: Option<u32>,
+    pub(crate) has_verbosity: bool,
+    pub(crate) service_tier: Option<Cow<'a, str>>,
+    /// What keeps requests with one endpoint.
+    pub(crate) session: Option<Cow<'a, str>>,
     /// Parameters an endpoint must list; filled only when `require_parameters` asks for it.
     pub(crate) parameters: Vec<String>,
 }
+
+/// The most answers to one request.
+const MOST_ANSWERS: u32 = 8;
+const MOST_STOPS: usize = 4;
+const LONGEST_SESSION: usize = 256;
 
 /// Body keys that are OpenRouter's own and need no support of an endpoint.
 const NOT_PARAMETERS: &[&str] = &[
@@ -210,6 +249,7 @@ const NOT_PARAMETERS: &[&str] = &[
     "stop_server_tools_when",
     "preset",
     "parallel_tool_calls",
+    "n",
 ];
 
 impl<'a> ChatRequest<'a> {
@@ -220,13 +260,35 @@ impl<'a> ChatRequest<'a> {
         if messages.is_empty() {
             return Err("messages: Too small: expected array to have >=1 items".to_owned());
         }
-        if body.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-            return Err("temperature: Invalid input: expected a number from 0 to 2".to_owned());
+        let bounds = [
+            ("temperature", body.temperature, 0.0, 2.0),
+            ("top_p", body.top_p, 0.0, 1.0),
+            ("frequency_penalty", body.frequency_penalty, -2.0, 2.0),
+            ("presence_penalty", body.presence_penalty, -2.0, 2.0),
+            ("top_logprobs", body.top_logprobs.map(f64::from), 0.0, 20.0),
+            ("n", body.n.map(f64::from), 1.0, f64::from(MOST_ANSWERS)),
+        ];
+        for (name, value, low, high) in bounds {
+            if value.is_some_and(|value| !(low..=high).contains(&value)) {
+                return Err(format!("{name}: Invalid input: expected a number from {low} to {high}"));
+            }
+        }
+        let stops = match body.stop {
+            None => Vec::new(),
+            Some(Stops::One(stop)) => vec![stop],
+            Some(Stops::Many(stops)) => stops,
+        };
+        if stops.len() > MOST_STOPS {
+            return Err(format!("stop: Too big: expected array to have <={MOST_STOPS} items"));
+        }
+        if body.session_id.as_ref().is_some_and(|session| session.chars().count() > LONGEST_SESSION) {
+            return Err(format!("session_id: Too big: expected string to have <={LONGEST_SESSION} characters"));
         }
         let max_tokens = body.max_tokens.or(body.max_completion_tokens);
         if max_tokens == Some(0) {
             return Err("max_tokens: Too small: expected number to be >=1".to_owned());
         }
+        let told = body.include_reasoning;
         let reasoning = reasoning_wish(body.reasoning.as_ref(), body.reasoning_effort.as_deref())?;
         let preferences = body.provider.unwrap_or_default();
         let parameters = if preferences.require_parameters == Some(true) { parameters_of(bytes) } else { Vec::new() };
@@ -247,7 +309,10 @@ impl<'a> ChatRequest<'a> {
         let tool_characters = tools.iter().map(|tool| tool.name.len() + tool.parameters.map_or(0, str::len)).sum::<usize>() as u64;
         let tool_use = tool_use(body.tool_choice.as_ref(), &tools)?;
         let shape = shape_of(body.response_format)?;
-        let talk = Talk::read(&messages)?;
+        if let Some(name) = tools.iter().map(|tool| tool.name.as_ref()).find(|name| !is_tool_name(name)) {
+            return Err(format!("tools: the function name `{name}` must have 1 to 64 letters, digits, underscores or dashes"));
+        }
+        let talk = Conversation::read(&messages)?;
         Ok(Self {
             wanted,
             stream: body.stream == Some(true),
@@ -257,28 +322,30 @@ impl<'a> ChatRequest<'a> {
             tool_use,
             preferences,
             reasoning,
-            hide_reasoning: body.reasoning.as_ref().and_then(|field| field.exclude) == Some(true),
+            hide_reasoning: body.reasoning.as_ref().and_then(|field| field.exclude) == Some(true) || told == Some(false),
             heals: body.plugins.unwrap_or_default().iter().any(|plugin| plugin.id == "response-healing" && plugin.enabled != Some(false)),
-            after_tool_result: messages.last().is_some_and(|message| message.role == "tool"),
-            has_images: talk.has_images,
-            text_characters: talk.characters,
-            texts: talk.texts,
-            last_user: talk.last_user,
+            talk,
             tool_characters,
-            message_count: messages.len() as u64,
+            parallel_tools: body.parallel_tool_calls != Some(false),
+            count: body.n.unwrap_or(1),
+            seed: body.seed,
+            stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(),
+            logprobs: (body.logprobs == Some(true)).then(|| body.top_logprobs.unwrap_or(0)),
+            has_verbosity: body.verbosity.is_some(),
+            service_tier: body.service_tier,
+            session: body.session_id.or(body.prompt_cache_key),
             parameters,
         })
     }
 
     /// The text of the last message of a user.
     pub(crate) fn last_user_text(&self) -> &str {
-        self.last_user.and_then(|index| self.texts.get(index)).map_or("", Cow::as_ref)
+        self.talk.last_user_text()
     }
+}
 
-    /// The text of every message.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(Cow::as_ref)
-    }
+fn is_tool_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn complaint(error: &serde_json::Error) -> String {
@@ -374,59 +441,6 @@ fn parameters_of(bytes: &[u8]) -> Vec<String> {
     names
 }
 
-/// What the messages say, all together.
-struct Talk<'a> {
-    texts: Vec<Cow<'a, str>>,
-    last_user: Option<usize>,
-    characters: u64,
-    has_images: bool,
-}
-
-impl<'a> Talk<'a> {
-    fn read(messages: &[Message<'a>]) -> Result<Self, String> {
-        let mut talk = Self { texts: Vec::with_capacity(messages.len()), last_user: None, characters: 0, has_images: false };
-        for (index, message) in messages.iter().enumerate() {
-            if !matches!(message.role.as_ref(), "system" | "developer" | "user" | "assistant" | "tool") {
-                return Err(format!("messages.{index}.role: Invalid input"));
-            }
-            let Some(content) = message.content else {
-                continue;
-            };
-            let text = talk.content(content.get()).map_err(|()| format!("messages.{index}.content: Invalid input"))?;
-            talk.characters += text.chars().count() as u64;
-            if message.role == "user" {
-                talk.last_user = Some(talk.texts.len());
-            }
-            talk.texts.push(text);
-        }
-        Ok(talk)
-    }
-
-    fn content(&mut self, raw: &'a str) -> Result<Cow<'a, str>, ()> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
-        #[derive(Deserialize)]
-        struct Part<'t> {
-            #[serde(default)]
-            text: Option<String>,
-            #[serde(borrow, default)]
-            image_url: Option<&'t RawValue>,
-        }
-        match raw.as_bytes().first() {
-            Some(b'"') => serde_json::from_str::<Text<'a>>(raw).map(|text| text.0).map_err(|_| ()),
-            Some(b'[') => {
-                let parts: Vec<Part<'a>> = serde_json::from_str(raw).map_err(|_| ())?;
-                self.has_images |= parts.iter().any(|part| part.image_url.is_some());
-                let texts: Vec<String> = parts.into_iter().filter_map(|part| part.text).collect();
-                Ok(Cow::Owned(texts.join("\n")))
-            }
-            Some(b'n') => serde_json::from_str::<IgnoredAny>(raw).map(|_| Cow::Borrowed("")).map_err(|_| ()),
-            _ => Err(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{ChatRequest, ReasoningWish, Shape, ToolUse};
@@ -441,8 +455,8 @@ mod tests {
         let request = ChatRequest::read(body).unwrap();
         assert_eq!(request.wanted, ["a/b", "c/d"]);
         assert_eq!(request.last_user_text(), "one\ntëo");
-        assert_eq!(request.text_characters, 8 + 7);
-        assert!(request.has_images);
+        assert_eq!(request.talk.characters, 8 + 7);
+        assert!(request.talk.has_images);
         assert!(matches!(request.shape, Shape::Text));
     }
 
@@ -465,6 +479,10 @@ mod tests {
             (r#"{"messages":[{"role":"user","content":5}]}"#, "messages.0.content"),
             (r#"{"messages":[{"role":"user","content":"x"}],"temperature":9}"#, "temperature"),
             (r#"{"messages":[{"role":"user","content":"x"}],"reasoning":{"effort":"some"}}"#, "reasoning.effort"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"top_p":1.5}"#, "top_p"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"n":9}"#, "n: Invalid"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"stop":["a","b","c","d","e"]}"#, "stop"),
+            (r#"{"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"a b"}}]}"#, "function name"),
         ] {
             let message = ChatRequest::read(body.as_bytes()).unwrap_err();
             assert!(message.contains(part), "{body} -> {message}");

@@ -2,10 +2,12 @@
 //! script and Rust.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::calendar::ResetInterval;
 use crate::fault::FaultKind;
 use crate::money::PicoDollars;
 use crate::rule::{Rule, Span};
@@ -201,6 +203,10 @@ pub struct LimitConfig {
     pub free_per_day: u32,
     /// The most that calls in flight may be estimated to cost together; beyond it 402.
     pub in_flight_dollars: Option<PicoDollars>,
+    /// The same as a share of the balance, in percent; the smaller of both holds.
+    pub in_flight_percent: Option<u32>,
+    /// How long after an answer its cost still counts as in flight.
+    pub settlement_ms: u64,
 }
 
 impl Default for LimitConfig {
@@ -214,6 +220,8 @@ impl Default for LimitConfig {
             free_per_minute: 20,
             free_per_day: 50,
             in_flight_dollars: None,
+            in_flight_percent: None,
+            settlement_ms: 0,
         }
     }
 }
@@ -253,7 +261,7 @@ pub struct LimitChange {
 }
 
 /// Which keys are known, and the balance behind them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyConfig {
     /// Requests without a key are served too.
@@ -262,12 +270,55 @@ pub struct KeyConfig {
     pub accepted: Vec<String>,
     /// What a key starts with when `accepted` is empty.
     pub prefix: String,
-    /// Management keys: they read `/credits` and cannot infer.
+    /// Management keys: they read `/credits` and `/activity`, make and change keys, and cannot infer.
     pub management: Vec<String>,
     /// Credits bought, in dollars; none = without end.
     pub credits_dollars: Option<PicoDollars>,
+    /// Dollars spent before the start; more than `credits_dollars` is a debt, which stops free models too.
+    pub spent_dollars: PicoDollars,
     /// What one key may spend, in dollars; none = without end.
     pub key_limit_dollars: Option<PicoDollars>,
+    /// How often the key's limit starts anew; none = never.
+    pub key_limit_reset: Option<ResetInterval>,
+    /// Budgets of the whole account; beyond one 403.
+    #[serde(rename = "budget")]
+    pub budgets: Vec<BudgetConfig>,
+}
+
+impl fmt::Debug for KeyConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KeyConfig")
+            .field("open", &self.open)
+            .field("accepted", &self.accepted.len())
+            .field("management", &self.management.len())
+            .field("credits_dollars", &self.credits_dollars)
+            .field("spent_dollars", &self.spent_dollars)
+            .field("key_limit_dollars", &self.key_limit_dollars)
+            .field("key_limit_reset", &self.key_limit_reset)
+            .field("budgets", &self.budgets)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A budget of the whole account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetConfig {
+    /// Whose it is said to be: `member`, `workspace`, `api_key`…
+    #[serde(default = "BudgetConfig::default_scope")]
+    pub scope: String,
+    /// What may be spent, in dollars.
+    pub limit_dollars: PicoDollars,
+    /// How often it starts anew; none = never.
+    #[serde(default)]
+    pub reset: Option<ResetInterval>,
+}
+
+impl BudgetConfig {
+    fn default_scope() -> String {
+        "workspace".to_owned()
+    }
 }
 
 impl Default for KeyConfig {
@@ -278,7 +329,10 @@ impl Default for KeyConfig {
             prefix: "sk-or-".to_owned(),
             management: Vec::new(),
             credits_dollars: None,
+            spent_dollars: PicoDollars::default(),
             key_limit_dollars: None,
+            key_limit_reset: None,
+            budgets: Vec::new(),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct Counters {
     without_attribution: AtomicU64,
     in_flight: AtomicU64,
     peak: AtomicU64,
+    cache_hits: AtomicU64,
     details: Mutex<Details>,
 }
 
@@ -95,6 +96,7 @@ impl Counters {
             without_attribution: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             peak: AtomicU64::new(0),
+            cache_hits: AtomicU64::new(0),
             details: Mutex::new(Details::default()),
         }
     }
@@ -153,6 +155,10 @@ impl Counters {
         if let Some(counter) = self.faults.get(kind as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn cache_hit(&self) {
+        self.cache_hits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn answer(&self, answered: Answered<'_>) {
@@ -227,7 +233,15 @@ impl Counters {
     }
 
     pub(crate) fn reset(&self) {
-        let single = [&self.requests, &self.prompt_tokens, &self.completion_tokens, &self.cost, &self.without_attribution, &self.peak];
+        let single = [
+            &self.requests,
+            &self.prompt_tokens,
+            &self.completion_tokens,
+            &self.cost,
+            &self.without_attribution,
+            &self.peak,
+            &self.cache_hits,
+        ];
         let listed = self.models.iter().map(|(_, counter)| counter).chain(&self.statuses).chain(&self.faults);
         for counter in listed.chain(single) {
             counter.store(0, Ordering::Relaxed);
@@ -270,6 +284,7 @@ impl Counters {
             billed_spoiled: details.billed_spoiled,
             abandoned: details.abandoned,
             repeated_answers: details.bodies.values().map(|body| body.delivered().saturating_sub(1)).sum(),
+            cache_hits: read(&self.cache_hits),
             headers_by_route: details.headers_by_route(),
             recent: oldest.iter().chain(newest).map(|text| seen_request(text)).collect(),
         }

@@ -1,21 +1,12 @@
 //! `POST /embeddings`: vectors in which texts with common words lie near each other.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::account::{Caller, Estimate};
-use crate::chat::{fixed_reply, generation_id};
-use crate::completion_json::Usage;
-use crate::counters::Answered;
-use crate::fault::FaultKind;
-use crate::fault_plan::{Act, Answerer, Asked};
-use crate::fault_reply::{self, Hit};
-use crate::generation::Record;
-use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
-use crate::seed::{Draw, hash, mix};
-use crate::simulator::World;
+use crate::chat_request::ProviderPreferences;
+use crate::plain::{Input, PlainCall, read_body};
+use crate::reply::SimReply;
+use crate::seed::{Draw, hash};
 use crate::wire_error;
 
 const DIMENSIONS: usize = 1_536;
@@ -24,157 +15,92 @@ const MOST_DIMENSIONS: usize = 8_192;
 #[derive(Deserialize)]
 struct Body {
     model: String,
-    input: Input,
+    input: Texts,
     #[serde(default)]
     dimensions: Option<usize>,
     #[serde(default)]
     encoding_format: Option<String>,
+    #[serde(default)]
+    provider: Option<ProviderPreferences>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Input {
+enum Texts {
     One(String),
     Many(Vec<String>),
-    Tokens(Vec<u64>),
-    ManyTokens(Vec<Vec<u64>>),
+    // some clients write whole numbers with a point
+    Tokens(Vec<f64>),
+    ManyTokens(Vec<Vec<f64>>),
     Parts(Vec<Value>),
 }
 
-impl Input {
+impl Texts {
     /// Each text, and how many tokens it has.
     fn texts(self) -> Vec<(String, u64)> {
         let counted = |text: String| {
             let tokens = (text.chars().count() as u64).div_ceil(4).max(1);
             (text, tokens)
         };
-        let of_tokens = |tokens: Vec<u64>| {
+        let of_tokens = |tokens: Vec<f64>| {
             let words: Vec<String> = tokens.iter().map(|token| format!("token{token}")).collect();
             (words.join(" "), tokens.len() as u64)
         };
         match self {
-            Input::One(text) => vec![counted(text)],
-            Input::Many(texts) => texts.into_iter().map(counted).collect(),
-            Input::Tokens(tokens) => vec![of_tokens(tokens)],
-            Input::ManyTokens(lists) => lists.into_iter().map(of_tokens).collect(),
-            Input::Parts(parts) => parts.iter().map(|part| counted(part.to_string())).collect(),
+            Texts::One(text) => vec![counted(text)],
+            Texts::Many(texts) => texts.into_iter().map(counted).collect(),
+            Texts::Tokens(tokens) => vec![of_tokens(tokens)],
+            Texts::ManyTokens(lists) => lists.into_iter().map(of_tokens).collect(),
+            Texts::Parts(parts) => parts.iter().map(|part| counted(part.to_string())).collect(),
         }
     }
 }
 
 /// Answers a request for embeddings.
-pub(crate) fn embed(world: &World, http: &SimRequest, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
-    if let Err(reply) = world.account.take_request(caller, asked.now) {
-        return *reply;
-    }
-    let body: Body = match serde_json::from_slice(&http.body) {
-        Ok(body) => body,
-        Err(error) if error.is_data() => {
-            return wire_error::plain(400, &format!("Invalid input: {error}"));
-        }
-        Err(_) => return wire_error::plain(400, "Invalid JSON in request body"),
-    };
-    let Some(found) = world.catalog.find(&body.model).filter(|found| found.model.embeds) else {
-        return wire_error::unknown_model(&body.model);
-    };
-    let Some(endpoint) = found.model.endpoints.first() else {
-        return wire_error::plain(404, &format!("No endpoints found for {}.", body.model));
-    };
+pub(crate) fn embed(call: PlainCall<'_>) -> SimReply {
+    answer(call).unwrap_or_else(|reply| *reply)
+}
+
+fn answer(call: PlainCall<'_>) -> Result<SimReply, Box<SimReply>> {
+    let refuse = |message: &str| Err(Box::new(wire_error::plain(400, message)));
+    call.world.account.take_request(call.caller, call.asked.now)?;
+    let body: Body = read_body(&call.asked.http.body)?;
     let dimensions = body.dimensions.unwrap_or(DIMENSIONS);
     if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
-        return wire_error::plain(400, &format!("dimensions: expected a number from 1 to {MOST_DIMENSIONS}"));
+        return refuse(&format!("dimensions: expected a number from 1 to {MOST_DIMENSIONS}"));
     }
+    let base64 = match body.encoding_format.as_deref() {
+        None | Some("float") => false,
+        Some("base64") => true,
+        Some(_) => return refuse("encoding_format: Invalid option: expected one of \"float\"|\"base64\""),
+    };
     let texts = body.input.texts();
     if texts.is_empty() {
-        return wire_error::plain(400, "input: Too small: expected at least one text");
+        return refuse("input: Too small: expected at least one text");
     }
     let longest = texts.iter().map(|(_, tokens)| *tokens).max().unwrap_or(0);
-    if longest > endpoint.context_length {
-        return wire_error::context_length(endpoint.context_length, longest, 0, 0);
-    }
-
-    world.counters.asked(&found.model.id);
-    world.counters.tried(found.index, &endpoint.tag);
-    let answerer = Answerer { model: &found.model.id, provider: &endpoint.provider, slug: &endpoint.slug };
-    let verdict = world.plan.trial(asked).verdict(answerer);
-    let latency = || world.config.latency_ms.pick(mix(world.config.seed ^ mix(asked.number)));
-    let mut delay = verdict.and_then(|verdict| verdict.latency).unwrap_or_else(latency);
-    let mut cut = false;
-    match verdict.map(|verdict| verdict.act) {
-        Some(Act::Reply(fixed)) => return fixed_reply(fixed).after(delay),
-
-        Some(Act::Fault(kind)) => {
-            let (model, account) = (Some(found.model), &world.account);
-            let hit = Hit { answerer, model, request: None, prompt_tokens: longest, account, now: asked.now };
-            world.counters.fault(kind);
-            if kind.refuses() && verdict.is_some_and(|verdict| verdict.latency.is_none()) {
-                delay = world.config.refusal_ms.pick(mix(asked.number));
-            }
-            match fault_reply::reply(kind, &hit) {
-                Some(reply) => return reply.after(delay),
-                None if kind == FaultKind::Slow => delay = Duration::from_millis(world.config.slow_ms),
-                None => cut = kind == FaultKind::Cut,
-            }
-        }
-        _ => {}
-    }
     let tokens: u64 = texts.iter().map(|(_, tokens)| tokens).sum();
-    let cost = endpoint.prompt_price.times(tokens);
-    let estimate = Estimate { prompt: cost, completion_price: endpoint.completion_price, max_tokens: 0 };
-    if let Err(reply) = world.account.afford(caller, estimate, asked.now) {
-        return *reply;
-    }
+    let preferences = body.provider.unwrap_or_default();
+    let chosen = call.choose(&Input { model: &body.model, preferences: &preferences, longest, tokens })?;
 
-    let created = world.account.epoch_ms(asked.now) / 1_000;
-    let id = generation_id(created, hash(world.config.seed, &asked.number.to_le_bytes()));
-    let base64 = body.encoding_format.as_deref() == Some("base64");
-    let mut out = format!("{{\"id\":\"{id}\",\"object\":\"list\",\"model\":\"{}\",\"data\":[", found.model.id).into_bytes();
+    let cost = chosen.usage.cost();
+    let mut out = format!("{{\"id\":\"{}\",\"object\":\"list\",\"model\":\"{}\",\"data\":[", chosen.id, chosen.found.model.id).into_bytes();
     for (index, (text, _)) in texts.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
         out.extend_from_slice(format!("{{\"object\":\"embedding\",\"index\":{index},\"embedding\":").as_bytes());
-        write_vector(&mut out, &vector(text, dimensions, world.config.seed), base64);
+        write_vector(&mut out, &vector(text, dimensions, call.world.config.seed), base64);
         out.push(b'}');
     }
     out.extend_from_slice(
         format!("],\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens},\"cost\":{cost},\"is_byok\":false}}}}").as_bytes(),
     );
-    world.account.settle(caller, cost, None);
-    world.counters.answer(Answered {
-        model: found.index,
-        provider: &endpoint.provider,
-        key: caller.name(),
-        body_hash,
-        prompt_tokens: tokens,
-        completion_tokens: 0,
-        cost,
-        good: !cut,
-    });
-    world.generations.add(Record {
-        id: id.clone(),
-        ready_at: asked.now + delay + Duration::from_millis(world.config.generation_delay_ms),
-        created_ms: world.account.epoch_ms(asked.now),
-        model: found.index,
-        provider: endpoint.provider.clone(),
-        usage: Usage { prompt_tokens: tokens, prompt_cost: cost, ..Usage::default() },
-        streamed: false,
-        finish: "stop",
-        native_finish: "stop",
-        latency: delay,
-        referer: http.header("http-referer").map(str::to_owned),
-    });
-    let mut reply = SimReply::json_bytes(200, out).with_header("x-generation-id", id).after(delay);
-    if cut && let SimBody::Bytes(bytes) = &mut reply.body {
-        bytes.truncate(bytes.len() / 2);
-        reply.body = SimBody::CutAfter(std::mem::take(bytes));
-    }
-    reply.receipt = Some(Receipt { body_hash, good: !cut });
-    reply
+    Ok(call.finish(chosen, out, "embeddings"))
 }
 
 /// A unit vector: every word adds to some places that its hash chooses.
-fn vector(text: &str, dimensions: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn vector(text: &str, dimensions: usize, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0f32; dimensions];
     let words = text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
     for word in words.map(str::to_lowercase).chain(std::iter::once(String::new())) {

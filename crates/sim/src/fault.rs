@@ -32,20 +32,26 @@ macro_rules! fault_kinds {
 }
 
 fault_kinds! {
+    Http400 "http_400" "400 \"Invalid request parameters\"",
+    Http413 "http_413" "413 request payload too large",
+    Http422 "http_422" "422 invalid argument, said by the provider",
     Http500 "http_500" "500 with a masked message",
     Http502 "http_502" "502 \"Provider returned error\" with the upstream text in `raw`",
     Http503 "http_503" "503 with Retry-After",
     Http504 "http_504" "504 with error_type timeout",
+    Http524 "http_524" "524 timed out, as JSON",
     Http524Html "http_524_html" "524 with an HTML page of the edge",
     Http529 "http_529" "529 provider overloaded",
     Http408 "http_408" "408 timed out",
     RateLimited "rate_limited" "429 of the platform itself, hints as `limits.hint` says",
     UpstreamRateLimited "upstream_rate_limited" "429 of the provider's shared pool, with Retry-After",
     FreePerDay "free_per_day" "429 daily quota of `:free` models used up",
+    FreePerMinute "free_per_minute" "429 too many requests to `:free` models this minute",
     CapacityExhausted "capacity_exhausted" "429 all providers of the model at capacity",
     ErrorIn200 "error_in_200" "200 with a top-level error and no choices",
     ChoiceError "choice_error" "200 with choices[0].error and finish_reason error",
     EmptyStop "empty_stop" "200 with an empty answer, finish_reason stop, no completion tokens",
+    ReasoningOnly "reasoning_only" "200 with reasoning but no content, finish_reason stop",
     Length "length" "200 with the answer cut in the middle, finish_reason length",
     MalformedJson "malformed_json" "200 with JSON content cut off or followed by prose, finish_reason stop",
     WrongSchema "wrong_schema" "200 with valid JSON that violates the schema asked for",
@@ -57,21 +63,41 @@ fault_kinds! {
     Slow "slow" "the answer comes after `slow_ms`",
     TruncatedStream "truncated_stream" "a stream that ends without finish_reason, usage or [DONE]",
     MidstreamError "midstream_error" "a stream that ends with an error chunk",
+    MidstreamErrorNoChoices "midstream_error_no_choices" "a stream that ends with an error chunk whose choices are empty",
+    MidstreamErrorBare "midstream_error_bare" "a stream that ends with an error and nothing around it",
     StalledStream "stalled_stream" "a stream of comments only",
     NoCredits402 "no_credits_402" "402 no credits left",
     InFlight402 "in_flight_402" "402 too much in flight for the balance, with Retry-After",
     CannotAfford402 "cannot_afford_402" "402 max_tokens larger than the balance affords",
+    Weight402 "weight_402" "402 this request alone is more than may be in flight",
+    KeyLimit402 "key_limit_402" "402 the key's own limit is used up",
     Moderation403 "moderation_403" "403 the input was flagged",
     Guardrail403 "guardrail_403" "403 blocked by a guardrail",
     KeyLimit403 "key_limit_403" "403 the key's own limit is used up",
+    Budget403 "budget_403" "403 a budget is used up until `resets_at`",
+    Region403 "region_403" "403 the model is not available in this region",
+    Harness403 "harness_403" "403 the free model is for agentic harnesses only",
+    Edge403Html "edge_403_html" "403 with an HTML page of the edge that blocks",
     Unauthorized401 "unauthorized_401" "401 unknown key",
     NoEndpoints404 "no_endpoints_404" "404 no endpoints for the model",
     ParameterFilter404 "parameter_filter_404" "404 no endpoint can handle the requested parameters",
     DataPolicy404 "data_policy_404" "404 no endpoints match the data policy",
+    AllowedProviders404 "allowed_providers_404" "404 none of the allowed providers serves the model",
+    Guardrail404 "guardrail_404" "404 no endpoints match guardrails and data policy",
+    Privacy404 "privacy_404" "404 no endpoints match the data policy, in the newer form",
+    ToolUse404 "tool_use_404" "404 no endpoints support tools",
+    ToolChoice404 "tool_choice_404" "404 no endpoints support the tool_choice",
+    ImageInput404 "image_input_404" "404 no endpoints support images",
+    FreeEnded404 "free_ended_404" "404 the free variant has ended, with `fallback_models`",
+    Deprecated404 "deprecated_404" "404 the model is gone, with `fallback_models`, and without `code`",
+    UnknownModel400 "unknown_model_400" "400 not a valid model id",
     SchemaRefused400 "schema_refused_400" "400 \"Provider returned error\", `raw` says the schema is invalid",
     ContextLength400 "context_length_400" "400 prompt and max_tokens exceed the context",
     ReasoningMandatory400 "reasoning_mandatory_400" "400 reasoning cannot be disabled",
+    ThoughtLost400 "thought_lost_400" "400 \"Provider returned error\": the reasoning of an earlier turn is missing",
     ToolEmptyArguments "tool_empty_arguments" "a tool call whose arguments are the empty string",
+    EmptyBody "empty_body" "200 application/json without a single byte",
+    ToolCallMissing "tool_call_missing" "finish_reason tool_calls without any tool call",
     GarbageBody "garbage_body" "200 application/json whose body is not JSON",
     WrongContentType "wrong_content_type" "a good answer labelled text/plain",
 }
@@ -99,6 +125,26 @@ impl FaultKind {
                 | Kind::SchemaRefused400
                 | Kind::ContextLength400
                 | Kind::ReasoningMandatory400
+                | Kind::Http400
+                | Kind::Http413
+                | Kind::Http422
+                | Kind::FreePerMinute
+                | Kind::Weight402
+                | Kind::KeyLimit402
+                | Kind::Budget403
+                | Kind::Region403
+                | Kind::Harness403
+                | Kind::Edge403Html
+                | Kind::AllowedProviders404
+                | Kind::Guardrail404
+                | Kind::Privacy404
+                | Kind::ToolUse404
+                | Kind::ToolChoice404
+                | Kind::ImageInput404
+                | Kind::FreeEnded404
+                | Kind::Deprecated404
+                | Kind::UnknownModel400
+                | Kind::ThoughtLost400
         )
     }
 
@@ -122,6 +168,20 @@ impl FaultKind {
                 | Kind::SchemaRefused400
                 | Kind::ContextLength400
                 | Kind::ReasoningMandatory400
+                | Kind::Http422
+                | Kind::FreePerMinute
+                | Kind::FreePerDay
+                | Kind::Region403
+                | Kind::Harness403
+                | Kind::AllowedProviders404
+                | Kind::Guardrail404
+                | Kind::Privacy404
+                | Kind::ToolUse404
+                | Kind::ToolChoice404
+                | Kind::ImageInput404
+                | Kind::FreeEnded404
+                | Kind::Deprecated404
+                | Kind::ThoughtLost400
         )
     }
 }

@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use crate::account::Account;
+use crate::calendar::ResetInterval;
 use crate::catalog::Model;
 use crate::chat_request::{ChatRequest, Shape};
 use crate::fault::FaultKind;
 use crate::fault_plan::Answerer;
+use crate::reasoning::{self, Form};
 use crate::reply::{SimBody, SimReply};
-use crate::wire_error;
+use crate::wire_error::{self, Funnel};
 
 /// How long an upstream asks to wait.
 const UPSTREAM_WAIT_S: u64 = 5;
@@ -40,7 +42,7 @@ pub(crate) fn reply(kind: FaultKind, hit: &Hit<'_>) -> Option<SimReply> {
             let metadata = json!({ "error_type": "timeout", "provider_name": provider });
             wire_error::with_metadata(504, "The provider took too long to answer", &metadata)
         }
-        FaultKind::Http524Html => edge_page(),
+        FaultKind::Http524Html => edge_page(524, "The origin did not answer in time."),
         FaultKind::Http529 => wire_error::from_provider(529, provider, "Overloaded", "provider_overloaded"),
         FaultKind::Http408 => wire_error::plain(408, "Operation timed out. Please try again later."),
         FaultKind::RateLimited => hit.account.rate_limited_now(hit.now),
@@ -53,24 +55,63 @@ pub(crate) fn reply(kind: FaultKind, hit: &Hit<'_>) -> Option<SimReply> {
         }
         FaultKind::Hang => SimReply { body: SimBody::Hang, ..SimReply::json_bytes(200, Vec::new()) },
         FaultKind::NoCredits402 => wire_error::no_credits(),
-        FaultKind::InFlight402 => wire_error::in_flight(UPSTREAM_WAIT_S),
+        FaultKind::InFlight402 => wire_error::in_flight(UPSTREAM_WAIT_S.into()),
         FaultKind::CannotAfford402 => {
             let requested = max_tokens.or(hit.model.and_then(|model| model.max_completion_tokens)).unwrap_or(65_536);
-            wire_error::cannot_afford(requested, requested / 4)
+            wire_error::cannot_afford(requested, requested / 4, false)
         }
         FaultKind::Moderation403 => wire_error::moderation(model, provider, hit.request.map_or("", ChatRequest::last_user_text)),
         FaultKind::Guardrail403 => {
             let metadata = json!({ "patterns": ["ignore all previous instructions"] });
             wire_error::with_metadata(403, "Request blocked: prompt injection patterns detected", &metadata)
         }
-        FaultKind::KeyLimit403 => wire_error::key_limit(),
+        FaultKind::KeyLimit403 => wire_error::key_limit(403, "total"),
+        FaultKind::KeyLimit402 => wire_error::key_limit(402, "monthly"),
+        FaultKind::Weight402 => wire_error::weight_exceeds_budget(),
+        FaultKind::Budget403 => {
+            let resets_at = hit.account.next_reset(ResetInterval::Monthly, hit.now);
+            wire_error::budget_exceeded("openrouter_guardrail_budget", "member", json!(50), json!(50.2), Some(resets_at))
+        }
+        FaultKind::Region403 => wire_error::region_restricted(model, provider),
+        FaultKind::Harness403 => wire_error::harness_only(model),
+        FaultKind::Edge403Html => edge_page(403, "Sorry, you have been blocked"),
+        FaultKind::Http400 => wire_error::plain(400, "Invalid request parameters"),
+        FaultKind::Http413 => wire_error::plain(413, "Request payload too large"),
+        FaultKind::Http422 => {
+            let raw = json!({ "error": { "message": "Invalid argument", "type": "invalid_request_error", "param": "messages" } });
+            wire_error::from_provider(422, provider, &raw.to_string(), "unprocessable")
+        }
+        FaultKind::Http524 => wire_error::plain(524, "Request timed out. Please try again later."),
+        FaultKind::FreePerMinute => hit.account.free_per_minute(hit.now),
+        FaultKind::AllowedProviders404 => {
+            wire_error::allowed_providers(model, &slugs, &["nobody".to_owned()], &emptied("Filter by Allowed Providers", &slugs))
+        }
+        FaultKind::Guardrail404 => {
+            let message = "No endpoints available matching your guardrail restrictions and data policy. Configure: \
+                           https://openrouter.ai/settings/privacy";
+            wire_error::routed_out(message, &emptied("Filter by Guardrails", &slugs))
+        }
+        FaultKind::Privacy404 => wire_error::privacy_restricted(model, &slugs, None),
+        FaultKind::ToolUse404 => {
+            let tool = hit.request.and_then(|request| request.tools.first()).map_or("tools", |tool| tool.name.as_ref());
+            wire_error::no_tool_use(tool, &emptied("Filter by Tool Compatibility", &slugs))
+        }
+        FaultKind::ToolChoice404 => wire_error::no_tool_choice(&emptied("Filter by Tool Choice", &slugs)),
+        FaultKind::ImageInput404 => {
+            wire_error::routed_out("No endpoints found that support image input", &emptied("Filter by Image Support", &slugs))
+        }
+        FaultKind::FreeEnded404 => wire_error::free_ended(model),
+        FaultKind::Deprecated404 => wire_error::deprecated(model),
+        FaultKind::UnknownModel400 => wire_error::unknown_model(model),
+        FaultKind::ThoughtLost400 => reasoning::lost(Form::Sealed, provider, 1, false),
+        FaultKind::EmptyBody => SimReply::json_bytes(200, Vec::new()),
         FaultKind::Unauthorized401 => wire_error::plain(401, "User not found."),
         FaultKind::NoEndpoints404 => wire_error::plain(404, &format!("No endpoints found for {model}.")),
-        FaultKind::ParameterFilter404 => wire_error::parameters_filtered(model, &slugs),
+        FaultKind::ParameterFilter404 => wire_error::parameters_filtered(model, &slugs, &emptied("Filter by Parameters", &slugs)),
         FaultKind::DataPolicy404 => {
             let message = "No endpoints found matching your data policy (Free model training). Configure: \
                            https://openrouter.ai/settings/privacy";
-            wire_error::routed_out(message, "Filter by Data Policy", slugs.len())
+            wire_error::routed_out(message, &emptied("Filter by Data Policy", &slugs))
         }
         FaultKind::SchemaRefused400 => {
             schema_refused(provider, hit.request, "'additionalProperties' is required to be supplied and to be false.")
@@ -97,6 +138,10 @@ pub(crate) fn reply(kind: FaultKind, hit: &Hit<'_>) -> Option<SimReply> {
         | FaultKind::Slow
         | FaultKind::TruncatedStream
         | FaultKind::MidstreamError
+        | FaultKind::MidstreamErrorNoChoices
+        | FaultKind::MidstreamErrorBare
+        | FaultKind::ReasoningOnly
+        | FaultKind::ToolCallMissing
         | FaultKind::ToolEmptyArguments
         | FaultKind::WrongContentType => return None,
     })
@@ -119,11 +164,19 @@ pub(crate) fn schema_refused(provider: &str, request: Option<&ChatRequest<'_>>, 
     wire_error::from_provider(400, provider, &raw.to_string(), "invalid_request")
 }
 
-/// What the edge in front of the API shows when the API does not answer.
-fn edge_page() -> SimReply {
-    let page = "<!DOCTYPE html><html><head><title>524: A timeout occurred</title></head>\
-                <body><h1>Error code 524</h1><p>The origin did not answer in time.</p></body></html>";
-    SimReply::json_bytes(524, page.as_bytes().to_vec())
+/// A funnel that a step emptied.
+fn emptied(step: &'static str, slugs: &[&str]) -> Funnel {
+    let mut funnel = Funnel::new(slugs.len());
+    funnel.step(step, 0);
+    funnel
+}
+
+/// What the edge in front of the API shows in its place.
+fn edge_page(status: u16, text: &str) -> SimReply {
+    let page =
+        format!("<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>Error code {status}</h1><p>{text}</p></body></html>");
+    SimReply::json_bytes(status, page.into_bytes())
         .with_header("content-type", "text/html; charset=UTF-8")
         .with_header("server", "cloudflare")
+        .with_header("cf-ray", "8f2a1c0000000000-SIM")
 }

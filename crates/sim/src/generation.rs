@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::calendar::timestamp;
 use crate::catalog::Catalog;
 use crate::completion_json::Usage;
 use crate::reply::SimReply;
@@ -14,6 +15,8 @@ use crate::wire_error;
 
 /// How many records are kept.
 const KEPT: usize = 16_384;
+/// How many of them with what was asked and answered.
+const KEPT_CONTENTS: usize = 256;
 
 /// One answer that was given.
 #[derive(Debug)]
@@ -29,45 +32,93 @@ pub(crate) struct Record {
     pub(crate) finish: &'static str,
     pub(crate) native_finish: &'static str,
     pub(crate) latency: Duration,
+    /// `completions`, `embeddings` or `rerank`.
+    pub(crate) kind: &'static str,
     pub(crate) referer: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) session: Option<String>,
+    /// What was tried before, as `openrouter_metadata` has it.
+    pub(crate) attempts: Vec<Value>,
+}
+
+/// What was asked and answered.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// The request's body.
+    pub(crate) input: Vec<u8>,
+    pub(crate) completion: Option<String>,
+    pub(crate) reasoning: Option<String>,
 }
 
 /// The newest records.
 #[derive(Debug, Default)]
-pub(crate) struct Generations(Mutex<VecDeque<Record>>);
+pub(crate) struct Generations(Mutex<Stored>);
+
+#[derive(Debug, Default)]
+struct Stored {
+    records: VecDeque<Record>,
+    contents: VecDeque<(String, Content)>,
+}
 
 impl Generations {
-    pub(crate) fn add(&self, record: Record) {
+    pub(crate) fn add(&self, record: Record, content: Option<Content>) {
         let mut kept = self.0.lock();
-        if kept.len() >= KEPT {
-            kept.pop_front();
+        if let Some(content) = content {
+            if kept.contents.len() >= KEPT_CONTENTS {
+                kept.contents.pop_front();
+            }
+            kept.contents.push_back((record.id.clone(), content));
         }
-        kept.push_back(record);
+        if kept.records.len() >= KEPT {
+            kept.records.pop_front();
+        }
+        kept.records.push_back(record);
     }
 
     pub(crate) fn reset(&self) {
-        self.0.lock().clear();
+        *self.0.lock() = Stored::default();
     }
 
     pub(crate) fn find(&self, id: &str, catalog: &Catalog, now: Duration) -> SimReply {
         let kept = self.0.lock();
-        let found = kept.iter().rev().find(|record| record.id == id && record.ready_at <= now);
+        let found = kept.records.iter().rev().find(|record| record.id == id && record.ready_at <= now);
         match found {
             Some(record) => SimReply::json(200, &json!({ "data": data(record, catalog) })),
-            None => wire_error::plain(404, &format!("Generation {id} not found")),
+            None => not_found(id),
         }
     }
+
+    /// `GET /generation/content`.
+    pub(crate) fn content(&self, id: &str, now: Duration) -> SimReply {
+        let kept = self.0.lock();
+        let is_ready = kept.records.iter().rev().any(|record| record.id == id && record.ready_at <= now);
+        let Some((_, content)) = kept.contents.iter().rev().find(|(known, _)| is_ready && known == id) else {
+            return not_found(id);
+        };
+        let body: Value = serde_json::from_slice(&content.input).unwrap_or_default();
+        let field = |name: &str| body.get(name).cloned();
+        let input = match (field("messages"), field("prompt").or_else(|| field("input"))) {
+            (Some(messages), _) => json!({ "messages": messages }),
+            (None, prompt) => json!({ "prompt": prompt }),
+        };
+        let output = json!({ "completion": content.completion, "reasoning": content.reasoning });
+        SimReply::json(200, &json!({ "data": { "input": input, "output": output, "error": null } }))
+    }
+}
+
+fn not_found(id: &str) -> SimReply {
+    wire_error::plain(404, &format!("Generation {id} not found"))
 }
 
 fn data(record: &Record, catalog: &Catalog) -> Value {
     let usage = record.usage;
-    let cost: Value = usage.cost().to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
+    let cost = usage.cost().json();
     let model = catalog.models.get(record.model);
     let latency_ms = u64::try_from(record.latency.as_millis()).unwrap_or(u64::MAX);
     json!({
         "id": record.id,
         "upstream_id": format!("chatcmpl-{}", record.id),
-        "request_id": null,
+        "request_id": record.id.replacen("gen-", "req-", 1),
         "total_cost": cost,
         "usage": cost,
         "cache_discount": null,
@@ -98,53 +149,41 @@ fn data(record: &Record, catalog: &Catalog) -> Value {
         "web_search_engine": null,
         "origin": record.referer.clone().unwrap_or_default(),
         "http_referer": record.referer,
-        "user_agent": null,
+        "user_agent": record.user_agent,
         "is_byok": false,
         "external_user": null,
-        "api_type": "completions",
+        "api_type": record.kind,
         "router": null,
         "preset_id": null,
         "service_tier": null,
-        "session_id": null,
+        "session_id": record.session,
         "data_region": "global",
         "workspace_id": null,
         "response_cache_source_id": null,
-        "provider_responses": [{
-            "provider_name": record.provider,
-            "model_permaslug": model.map(|model| model.permaslug.clone()),
-            "status": 200,
-            "latency": latency_ms,
-            "is_byok": false,
-            "endpoint_id": null,
-        }],
+        "provider_responses": provider_responses(record, model, latency_ms),
     })
 }
 
-/// Milliseconds since 1970 as `2026-11-22T00:00:00.000Z`.
-fn timestamp(epoch_ms: u64) -> String {
-    let (days, ms_of_day) = (epoch_ms / 86_400_000, epoch_ms % 86_400_000);
-    // civil date from a day count: years that begin in March make leap days the last of a year
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute) = (ms_of_day / 3_600_000, ms_of_day / 60_000 % 60);
-    let (second, ms) = (ms_of_day / 1_000 % 60, ms_of_day % 1_000);
-    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::timestamp;
-
-    #[test]
-    fn timestamps() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(timestamp(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
-        assert_eq!(timestamp(1_795_305_600_000), "2026-11-22T00:00:00.000Z");
-    }
+/// Every endpoint that was tried, the one that answered last.
+fn provider_responses(record: &Record, model: Option<&crate::catalog::Model>, latency_ms: u64) -> Vec<Value> {
+    let tried = record.attempts.iter().map(|attempt| {
+        json!({
+            "provider_name": attempt.get("provider"),
+            "model_permaslug": attempt.get("model"),
+            "status": attempt.get("status"),
+            "latency": null,
+            "is_byok": false,
+            "endpoint_id": null,
+        })
+    });
+    let answered = json!({
+        "id": format!("chatcmpl-{}", record.id),
+        "provider_name": record.provider,
+        "model_permaslug": model.map(|model| model.permaslug.clone()),
+        "status": 200,
+        "latency": latency_ms,
+        "is_byok": false,
+        "endpoint_id": null,
+    });
+    tried.chain([answered]).collect()
 }

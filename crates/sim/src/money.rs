@@ -46,6 +46,13 @@ impl PicoDollars {
     }
 }
 
+impl PicoDollars {
+    /// The amount as a JSON number, as near as a float comes to it.
+    pub(crate) fn json(self) -> serde_json::Value {
+        self.to_string().parse::<serde_json::Number>().map_or(serde_json::Value::Null, serde_json::Value::Number)
+    }
+}
+
 impl fmt::Display for PicoDollars {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / PICO_PER_DOLLAR, self.0 % PICO_PER_DOLLAR);

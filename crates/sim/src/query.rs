@@ -10,6 +10,12 @@ impl Query<'_> {
         pairs.find(|(known, _)| *known == name).map(|(_, value)| decode(value))
     }
 
+    /// The query without some names, ready for more: empty, or with an ampersand at its end.
+    pub(crate) fn without(&self, names: &[&str]) -> String {
+        let pairs = self.0.split('&').filter(|pair| !pair.is_empty());
+        pairs.filter(|pair| !names.contains(&pair.split('=').next().unwrap_or(""))).map(|pair| format!("{pair}&")).collect()
+    }
+
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         self.get(name)?.parse().ok()
     }

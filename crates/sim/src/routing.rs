@@ -7,7 +7,7 @@ use crate::chat_request::{ChatRequest, ProviderPreferences, ReasoningWish, Shape
 use crate::money::PicoDollars;
 use crate::reply::SimReply;
 use crate::seed::Draw;
-use crate::wire_error;
+use crate::wire_error::{self, Funnel};
 
 const PRIVACY: &str = "https://openrouter.ai/settings/privacy";
 
@@ -26,44 +26,72 @@ pub(crate) fn route<'a>(
     need: Need,
     mut draw: Draw,
 ) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
-    let left = filter(found.model, request, need)?;
+    let mut funnel = Funnel::new(found.model.endpoints.len());
+    let left = by_preferences(found, &request.preferences, request.service_tier.as_deref(), &mut funnel)?;
+    let left = by_request(found.model, left, request, need, &mut funnel)?;
     Ok(order(left, found.variant, request, &mut draw))
 }
 
-fn filter<'a>(model: &'a Model, request: &ChatRequest<'_>, need: Need) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
-    let preferences = &request.preferences;
-    let mut left: Vec<&Endpoint> = model.endpoints.iter().collect();
-    let initial = left.len();
+/// The endpoints left for a request that is no chat, best first.
+pub(crate) fn route_plain<'a>(
+    found: Found<'a>,
+    preferences: &ProviderPreferences,
+    longest_input: u64,
+    mut draw: Draw,
+) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
+    let mut funnel = Funnel::new(found.model.endpoints.len());
+    let mut left = by_preferences(found, preferences, None, &mut funnel)?;
+    let longest = left.iter().map(|endpoint| endpoint.context_length).max().unwrap_or(0);
+    left.retain(|endpoint| longest_input <= endpoint.context_length);
+    if left.is_empty() {
+        return Err(Box::new(wire_error::context_length(longest, longest_input, 0, 0)));
+    }
+    let mut left = sorted(left, found.variant, preferences, &mut draw);
+    put_in_order(&mut left, preferences);
+    Ok(left)
+}
+
+fn by_preferences<'a>(
+    found: Found<'a>,
+    preferences: &ProviderPreferences,
+    tier: Option<&str>,
+    funnel: &mut Funnel,
+) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
+    let model = found.model;
+    let mut left: Vec<&Endpoint> = model.endpoints.iter().filter(|endpoint| in_tier(endpoint, found.variant, preferences, tier)).collect();
     let slugs: Vec<&str> = left.iter().map(|endpoint| endpoint.slug.as_str()).collect();
 
     if let Some(only) = &preferences.only {
         left.retain(|endpoint| only.iter().any(|name| names(name, endpoint)));
+        funnel.step("Filter by Allowed Providers", left.len());
         if left.is_empty() {
-            return Err(Box::new(wire_error::allowed_providers(&model.id, &slugs, only)));
+            return Err(Box::new(wire_error::allowed_providers(&model.id, &slugs, only, funnel)));
         }
     }
     if let Some(ignore) = &preferences.ignore {
         left.retain(|endpoint| !ignore.iter().any(|name| names(name, endpoint)));
+        funnel.step("Filter by Ignored Providers", left.len());
         if left.is_empty() {
             let message = format!("No endpoints found for {}: every provider is on the ignore list.", model.id);
-            return Err(Box::new(wire_error::routed_out(&message, "Filter by Ignored Providers", initial)));
+            return Err(Box::new(wire_error::routed_out(&message, funnel)));
         }
     }
     if let Some(order) = &preferences.order
         && preferences.allow_fallbacks == Some(false)
     {
         left.retain(|endpoint| order.iter().any(|name| names(name, endpoint)));
+        funnel.step("Filter by Provider Order", left.len());
         if left.is_empty() {
             let message = format!("No endpoints found for the request with manual order: {}.", order.join(", "));
-            return Err(Box::new(wire_error::routed_out(&message, "Filter by Provider Order", initial)));
+            return Err(Box::new(wire_error::routed_out(&message, funnel)));
         }
     }
-    keep_private(&mut left, preferences, initial)?;
+    keep_private(&mut left, preferences, funnel)?;
     if let Some(quantizations) = &preferences.quantizations {
         left.retain(|endpoint| quantizations.contains(&endpoint.quantization));
+        funnel.step("Filter by Quantization", left.len());
         if left.is_empty() {
-            let message = format!("No endpoints found for {} with the requested quantizations.", model.id);
-            return Err(Box::new(wire_error::routed_out(&message, "Filter by Quantization", initial)));
+            return Err(Box::new(wire_error::quantization_filtered(&model.id, &slugs, funnel)));
         }
     }
     if let Some(max_price) = &preferences.max_price {
@@ -73,72 +101,110 @@ fn filter<'a>(model: &'a Model, request: &ChatRequest<'_>, need: Need) -> Result
             prompt.is_none_or(|most| endpoint.prompt_price.times(1_000_000) <= most)
                 && completion.is_none_or(|most| endpoint.completion_price.times(1_000_000) <= most)
         });
+        funnel.step("Filter by Price", left.len());
         if left.is_empty() {
-            return Err(Box::new(wire_error::price_filtered(&model.id, &slugs)));
+            return Err(Box::new(wire_error::price_filtered(&model.id, &slugs, funnel)));
         }
     }
-    if request.has_images && !model.takes_images {
-        let message = "No endpoints found that support image input";
-        return Err(Box::new(wire_error::routed_out(message, "Filter by Image Support", left.len())));
+    Ok(left)
+}
+
+/// Whether an endpoint's service tier is the one that is asked for; those without a tier serve everyone.
+fn in_tier(endpoint: &Endpoint, variant: Variant, preferences: &ProviderPreferences, wanted: Option<&str>) -> bool {
+    let wanted = wanted.map(|tier| if tier == "fast" { "priority" } else { tier });
+    let Some(tier) = endpoint.tier() else {
+        // flex never falls back to the ordinary tier
+        return wanted != Some("flex");
+    };
+    let named = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|names| names.contains(&endpoint.tag));
+    let by_variant = matches!((variant, tier), (Variant::Nitro, "priority") | (Variant::Floor, "flex"));
+    wanted == Some(tier) || by_variant || named(&preferences.only) || named(&preferences.order)
+}
+
+fn by_request<'a>(
+    model: &Model,
+    mut left: Vec<&'a Endpoint>,
+    request: &ChatRequest<'_>,
+    need: Need,
+    funnel: &mut Funnel,
+) -> Result<Vec<&'a Endpoint>, Box<SimReply>> {
+    if request.talk.has_images && !model.takes_images {
+        funnel.step("Filter by Image Support", 0);
+        return Err(Box::new(wire_error::routed_out("No endpoints found that support image input", funnel)));
     }
     if request.tool_use != ToolUse::Never {
-        let before = left.len();
         left.retain(|endpoint| endpoint.supports("tools"));
+        funnel.step("Filter by Tool Compatibility", left.len());
         if left.is_empty() {
             let tool = request.tools.first().map_or("tools", |tool| tool.name.as_ref());
-            return Err(Box::new(wire_error::no_tool_use(tool, before)));
+            return Err(Box::new(wire_error::no_tool_use(tool, funnel)));
         }
     }
-    if preferences.require_parameters == Some(true) {
-        let left_slugs: Vec<&str> = left.iter().map(|endpoint| endpoint.slug.as_str()).collect();
-        left.retain(|endpoint| request.parameters.iter().all(|name| takes(endpoint, name)));
+    if matches!(request.tool_use, ToolUse::Some | ToolUse::Named(_)) {
+        left.retain(|endpoint| endpoint.supports("tool_choice"));
+        funnel.step("Filter by Tool Choice", left.len());
         if left.is_empty() {
-            return Err(Box::new(wire_error::parameters_filtered(&model.id, &left_slugs)));
+            return Err(Box::new(wire_error::no_tool_choice(funnel)));
+        }
+    }
+    if request.preferences.require_parameters == Some(true) {
+        let slugs: Vec<&str> = left.iter().map(|endpoint| endpoint.slug.as_str()).collect();
+        left.retain(|endpoint| request.parameters.iter().all(|name| takes(endpoint, name)));
+        funnel.step("Filter by Parameters", left.len());
+        if left.is_empty() {
+            return Err(Box::new(wire_error::parameters_filtered(&model.id, &slugs, funnel)));
         }
     }
     if model.reasoning == Reasoning::Mandatory && request.reasoning == ReasoningWish::Off {
         let message = "Reasoning is mandatory for this endpoint and cannot be disabled.";
         return Err(Box::new(wire_error::plain(400, message)));
     }
-    keep_long_enough(&mut left, model, need)?;
+    keep_long_enough(&mut left, model, need, funnel)?;
     Ok(left)
 }
 
-fn keep_private(left: &mut Vec<&Endpoint>, wishes: &ProviderPreferences, initial: usize) -> Result<(), Box<SimReply>> {
+fn keep_private(left: &mut Vec<&Endpoint>, wishes: &ProviderPreferences, funnel: &mut Funnel) -> Result<(), Box<SimReply>> {
+    if wishes.data_collection.as_deref() != Some("deny") && wishes.zdr != Some(true) {
+        return Ok(());
+    }
     if wishes.data_collection.as_deref() == Some("deny") {
         left.retain(|endpoint| !endpoint.trains_on_data);
     }
     if wishes.zdr == Some(true) {
         left.retain(|endpoint| endpoint.zero_data_retention);
     }
+    funnel.step("Filter by Data Policy", left.len());
     if !left.is_empty() {
         return Ok(());
     }
     let policy = if wishes.zdr == Some(true) { "Zero data retention" } else { "Paid model training" };
     let message = format!("No endpoints found matching your data policy ({policy}). Configure: {PRIVACY}");
-    Err(Box::new(wire_error::routed_out(&message, "Filter by Data Policy", initial)))
+    Err(Box::new(wire_error::routed_out(&message, funnel)))
 }
 
-fn keep_long_enough(left: &mut Vec<&Endpoint>, model: &Model, need: Need) -> Result<(), Box<SimReply>> {
+fn keep_long_enough(left: &mut Vec<&Endpoint>, model: &Model, need: Need, funnel: &mut Funnel) -> Result<(), Box<SimReply>> {
     let input = need.text_tokens + need.tool_tokens;
     let output = need.max_tokens.unwrap_or(0);
     let longest = left.iter().map(|endpoint| endpoint.context_length).max().unwrap_or(model.context_length);
-    left.retain(|endpoint| input + output <= endpoint.context_length);
+    left.retain(|endpoint| input.saturating_add(output) <= endpoint.context_length);
+    funnel.step("Filter by Context Length", left.len());
     if left.is_empty() {
         return Err(Box::new(wire_error::context_length(longest, need.text_tokens, need.tool_tokens, output)));
     }
-    let before = left.len();
     left.retain(|endpoint| endpoint.max_completion_tokens.is_none_or(|most| output <= most));
+    funnel.step("Filter by Max Tokens", left.len());
     if left.is_empty() {
         let message = format!("No endpoints found for {} that can emit {output} tokens.", model.id);
-        return Err(Box::new(wire_error::routed_out(&message, "Filter by Max Tokens", before)));
+        return Err(Box::new(wire_error::routed_out(&message, funnel)));
     }
     Ok(())
 }
 
-/// Whether a name of a request means this endpoint: its slug, its tag or its provider's display name.
+/// Whether a name of a request means this endpoint: its tag, its provider's slug or its provider's display name. A
+/// service tier is meant by its tag only.
 fn names(name: &str, endpoint: &Endpoint) -> bool {
-    name == endpoint.slug || name == endpoint.tag || name.eq_ignore_ascii_case(&endpoint.provider)
+    let by_provider = name == endpoint.slug || name.eq_ignore_ascii_case(&endpoint.provider);
+    name == endpoint.tag || (by_provider && endpoint.tier().is_none())
 }
 
 fn takes(endpoint: &Endpoint, parameter: &str) -> bool {
@@ -157,8 +223,28 @@ fn dollars(value: &Value) -> Option<PicoDollars> {
     }
 }
 
-fn order<'a>(mut left: Vec<&'a Endpoint>, variant: Variant, request: &ChatRequest<'_>, draw: &mut Draw) -> Vec<&'a Endpoint> {
+fn order<'a>(left: Vec<&'a Endpoint>, variant: Variant, request: &ChatRequest<'_>, draw: &mut Draw) -> Vec<&'a Endpoint> {
     let preferences = &request.preferences;
+    let mut left = sorted(left, variant, preferences, draw);
+    // soft wishes: endpoints that know a field come first, the others stay as fallbacks
+    if left.len() > 1 && request.has_verbosity {
+        left.sort_by_key(|endpoint| !endpoint.supports("verbosity"));
+    }
+    if left.len() > 1 && !matches!(request.shape, Shape::Text) {
+        let wanted = if matches!(request.shape, Shape::Object) { "response_format" } else { "structured_outputs" };
+        left.sort_by_key(|endpoint| !endpoint.supports(wanted));
+    }
+    put_in_order(&mut left, preferences);
+    left
+}
+
+fn put_in_order(left: &mut [&Endpoint], preferences: &ProviderPreferences) {
+    if let Some(order) = &preferences.order {
+        left.sort_by_key(|endpoint| order.iter().position(|name| names(name, endpoint)).unwrap_or(usize::MAX));
+    }
+}
+
+fn sorted<'a>(mut left: Vec<&'a Endpoint>, variant: Variant, preferences: &ProviderPreferences, draw: &mut Draw) -> Vec<&'a Endpoint> {
     let sort = preferences.sort.as_ref().and_then(|sort| sort.as_str().or_else(|| sort.get("by")?.as_str()));
     match (sort, variant) {
         (Some("price"), _) | (None, Variant::Floor) => {
@@ -171,15 +257,18 @@ fn order<'a>(mut left: Vec<&'a Endpoint>, variant: Variant, request: &ChatReques
         _ if left.len() > 1 => left = by_weight(left, draw),
         _ => {}
     }
-    if left.len() > 1 && !matches!(request.shape, Shape::Text) {
-        // a soft wish: endpoints that know the format come first, the others stay as fallbacks
-        let wanted = if matches!(request.shape, Shape::Object) { "response_format" } else { "structured_outputs" };
-        left.sort_by_key(|endpoint| !endpoint.supports(wanted));
+    if let Some(least) = preferences.preferred_min_throughput.as_ref().and_then(median) {
+        left.sort_by_key(|endpoint| f64::from(endpoint.tokens_per_second) < least);
     }
-    if let Some(order) = &preferences.order {
-        left.sort_by_key(|endpoint| order.iter().position(|name| names(name, endpoint)).unwrap_or(usize::MAX));
+    if let Some(most_s) = preferences.preferred_max_latency.as_ref().and_then(median) {
+        left.sort_by_key(|endpoint| f64::from(endpoint.latency_ms) / 1_000.0 > most_s);
     }
     left
+}
+
+/// A wish for the median, written as a number or beside other percentiles.
+fn median(wish: &Value) -> Option<f64> {
+    wish.as_f64().or_else(|| wish.get("p50")?.as_f64())
 }
 
 /// Drawn one after the other, the cheap ones likelier by the inverse square of their price.
@@ -231,7 +320,14 @@ mod tests {
         let left = tags(LLAMA, &format!(r#"{SCHEMA},"provider":{{"require_parameters":true,"sort":"price"}}"#)).unwrap();
         assert_eq!(left, ["deepinfra/turbo", "together"]);
         let none = tags("anthropic/claude-3-haiku", &format!(r#"{SCHEMA},"provider":{{"require_parameters":true}}"#));
-        assert!(none.unwrap_err().contains("No endpoints found that can handle the requested parameters"));
+        let none: serde_json::Value = serde_json::from_str(&none.unwrap_err()).unwrap();
+        let error = &none["error"];
+        assert!(error["message"].as_str().unwrap().contains("No endpoints found that can handle the requested parameters"));
+        assert_eq!(error["metadata"]["failed_routing_step"], "Filter by Parameters");
+        assert_eq!(
+            error["metadata"]["routing_funnel"],
+            serde_json::json!([{ "step": "Initial Endpoints", "endpoint_count": 3 }, { "step": "Filter by Parameters", "endpoint_count": 0 }])
+        );
     }
 
     #[test]
@@ -258,6 +354,28 @@ mod tests {
         assert!(tags(LLAMA, r#","provider":{"max_price":{"prompt":0.01}}"#).unwrap_err().contains("max_price"));
         assert_eq!(tags(LLAMA, r#","max_tokens":20000"#).unwrap(), ["groq"]);
         assert!(tags(LLAMA, r#","max_tokens":200000"#).unwrap_err().contains("maximum context length is 131072 tokens"));
+    }
+
+    #[test]
+    fn soft_wishes_put_endpoints_last() {
+        let left = tags(LLAMA, r#","provider":{"sort":"price","preferred_min_throughput":80}"#).unwrap();
+        assert_eq!(left[..2], ["groq".to_owned(), "together".to_owned()]);
+        let left = tags(LLAMA, r#","provider":{"sort":"price","preferred_max_latency":{"p50":0.5}}"#).unwrap();
+        assert_eq!((left.len(), &left[..2]), (5, &["deepinfra/turbo".to_owned(), "groq".to_owned()][..]));
+    }
+
+    #[test]
+    fn the_funnel_tells_every_step() {
+        let none =
+            tags(LLAMA, r#","provider":{"ignore":["groq"],"quantizations":["fp8","bf16"],"max_price":{"prompt":0.01}}"#).unwrap_err();
+        let none: serde_json::Value = serde_json::from_str(&none).unwrap();
+        let funnel: Vec<u64> = none["error"]["metadata"]["routing_funnel"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step["endpoint_count"].as_u64().unwrap())
+            .collect();
+        assert_eq!(funnel, [5, 4, 4, 0]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Seen {
     /// Good answers beyond the first to one and the same body, as long as the earlier one was not abandoned: what a
     /// client paid for twice.
     pub repeated_answers: u64,
+    /// Replies out of the response cache.
+    pub cache_hits: u64,
     /// Headers of the requests of each route, names in lower case.
     pub headers_by_route: BTreeMap<String, BTreeMap<String, SeenHeader>>,
     /// The last hundred requests, oldest first.

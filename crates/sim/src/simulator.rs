@@ -6,23 +6,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::account::{Account, Caller};
+use crate::affinity::Affinity;
 use crate::answer::Schemas;
-use crate::catalog::Catalog;
-use crate::catalog_json;
+use crate::catalog::{Catalog, Kind};
 use crate::chat::{self, fixed_reply};
 use crate::config::SimConfig;
 use crate::counters::Counters;
-use crate::embeddings;
 use crate::error::SimError;
 use crate::fault_plan::{Act, Answerer, Asked, FaultPlan};
 use crate::fault_reply::{self, Hit};
 use crate::generation::Generations;
 use crate::money::PicoDollars;
+use crate::plain::PlainCall;
 use crate::query::{Query, decode};
 use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
+use crate::response_cache::ResponseCache;
+use crate::route::Route;
 use crate::seed::hash;
 use crate::seen::{Seen, SeenBody};
-use crate::wire_error;
+use crate::skin::Skin;
+use crate::{catalog_json, embeddings, key_routes, model_list, rerank, wire_error};
 
 /// OpenRouter, simulated. Clones share one state.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub(crate) struct World {
     pub(crate) counters: Counters,
     pub(crate) schemas: Schemas,
     pub(crate) generations: Generations,
+    pub(crate) affinity: Affinity,
+    pub(crate) cache: ResponseCache,
     inference_requests: AtomicU64,
 }
 
@@ -45,28 +50,6 @@ impl fmt::Debug for Simulator {
         // the configuration may hold keys
         formatter.debug_struct("Simulator").field("seed", &self.0.config.seed).finish_non_exhaustive()
     }
-}
-
-/// What a path means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'p> {
-    Models,
-    ModelsOfUser,
-    ModelsCount,
-    EmbeddingModels,
-    Endpoints(&'p str),
-    ZeroRetention,
-    Model(&'p str),
-    Providers,
-    Key,
-    Credits,
-    Generation,
-    Chat,
-    Embeddings,
-    SimSeen,
-    SimReset,
-    WrongMethod,
-    Unknown,
 }
 
 impl Simulator {
@@ -83,6 +66,8 @@ impl Simulator {
             counters: Counters::new(&catalog),
             schemas: Schemas::default(),
             generations: Generations::default(),
+            affinity: Affinity::default(),
+            cache: ResponseCache::default(),
             inference_requests: AtomicU64::new(0),
             catalog,
             config,
@@ -146,6 +131,8 @@ impl Simulator {
         world.account.reset();
         world.plan.reset();
         world.generations.reset();
+        world.affinity.reset();
+        world.cache.reset();
         world.inference_requests.store(0, Ordering::Relaxed);
     }
 
@@ -169,13 +156,16 @@ impl Simulator {
             }
             _ => {}
         }
-        let is_inference = matches!(route, Route::Chat | Route::Embeddings);
+        let is_inference = route.is_inference();
         let body_hash = hash(world.config.seed, &request.body);
-        let body = is_inference.then_some((body_hash, route == Route::Chat));
+        let body = is_inference.then_some((body_hash, route == Route::Infer(Skin::Chat)));
         world.counters.request(request, route.label(), body);
-        let caller = world.account.caller(request);
+        let caller = world.account.caller(request, now);
         let reply = match caller {
-            Err(reply) if route.needs_key() => *reply,
+            Err(reply) if route.needs_key() => match route {
+                Route::Infer(skin) => skin.dress(*reply),
+                _ => *reply,
+            },
             caller => {
                 let number = if is_inference {
                     world.inference_requests.fetch_add(1, Ordering::Relaxed) + 1
@@ -185,13 +175,18 @@ impl Simulator {
                 let asked = Asked { number, path, is_inference, http: request, stream: false, now };
                 let known = matches!(caller, Ok(Caller::Inference(_) | Caller::Management(_)));
                 let caller = caller.unwrap_or(Caller::Anonymous);
+                let plain = |kind| PlainCall { world, caller, asked, body_hash, kind };
                 match route {
-                    Route::Chat | Route::Embeddings if matches!(caller, Caller::Management(_)) => {
+                    _ if is_inference && matches!(caller, Caller::Management(_)) => {
                         wire_error::plain(403, "Management keys cannot be used for inference")
                     }
-                    Route::Chat => chat::chat(world, request, caller, asked, body_hash),
-                    Route::Embeddings => embeddings::embed(world, request, caller, asked, body_hash),
-                    _ => self.scripted(asked).unwrap_or_else(|| self.look_up(route, Query(query), caller, known, now)),
+                    Route::Infer(skin) => chat::infer(world, request, skin, caller, asked, body_hash),
+                    Route::Embeddings => embeddings::embed(plain(Kind::Embeddings)),
+                    Route::Rerank => rerank::rerank(plain(Kind::Rerank)),
+                    _ => self.scripted(asked).unwrap_or_else(|| {
+                        let look = LookUp { query: Query(query), caller, known, now };
+                        self.look_up(route, &look, request)
+                    }),
                 }
             }
         };
@@ -225,24 +220,41 @@ impl Simulator {
         Some(reply.after(verdict.latency.unwrap_or_default()))
     }
 
-    fn look_up(&self, route: Route<'_>, query: Query<'_>, caller: Caller<'_>, known: bool, now: Duration) -> SimReply {
+    fn look_up(&self, route: Route<'_>, look: &LookUp<'_>, request: &SimRequest) -> SimReply {
         let World { catalog, account, generations, .. } = &*self.0;
+        let LookUp { query, caller, known, now } = *look;
+        if route.is_for_managers()
+            && let Some(refusal) = key_routes::management_only(caller)
+        {
+            return refusal;
+        }
+        let with_id = |found: &dyn Fn(&str) -> SimReply| match query.get("id") {
+            Some(id) => found(&id),
+            None => wire_error::plain(400, "id: Required"),
+        };
         match route {
-            Route::Models | Route::ModelsOfUser => catalog_json::models(catalog, &query),
-            Route::ModelsCount => catalog_json::count(catalog, &query),
-            Route::EmbeddingModels => catalog_json::embedding_models(catalog),
+            Route::Models => model_list::models(catalog, &query, "/api/v1/models", account.epoch_ms(now)),
+            Route::ModelsOfUser => model_list::models(catalog, &query, "/api/v1/models/user", account.epoch_ms(now)),
+            Route::ModelsCount => model_list::count(catalog, &query, account.epoch_ms(now)),
+            Route::EmbeddingModels => model_list::embedding_models(catalog, &query),
             Route::Endpoints(id) => catalog_json::endpoints(catalog, &decode(id), known),
             Route::ZeroRetention => catalog_json::zero_retention_endpoints(catalog),
             Route::Model(id) => catalog_json::model(catalog, &decode(id)),
             Route::Providers => catalog_json::providers(),
-            Route::Key => account.key_info(caller, now),
-            Route::Credits => account.credits(caller),
-            Route::Generation => match query.get("id") {
-                Some(id) => generations.find(&id, catalog, now),
-                None => wire_error::plain(400, "id: Required"),
-            },
+            Route::Key => key_routes::key_info(account, caller, now),
+            Route::Credits => key_routes::credits(account),
+            Route::Keys => key_routes::list(account, &query, now),
+            Route::MakeKey => key_routes::create(account, &request.body, now),
+            Route::OneKey(hash) => key_routes::get(account, hash, now),
+            Route::ChangeKey(hash) => key_routes::update(account, hash, &request.body, now),
+            Route::DeleteKey(hash) => key_routes::delete(account, hash),
+            Route::Activity => key_routes::activity(account, catalog, &query, now),
+            Route::Generation => with_id(&|id| generations.find(id, catalog, now)),
+            Route::GenerationContent => with_id(&|id| generations.content(id, now)),
             Route::WrongMethod => wire_error::plain(405, "Method Not Allowed"),
-            Route::Chat | Route::Embeddings | Route::SimSeen | Route::SimReset | Route::Unknown => wire_error::plain(404, "Not Found"),
+            Route::Infer(_) | Route::Embeddings | Route::Rerank | Route::SimSeen | Route::SimReset | Route::Unknown => {
+                wire_error::plain(404, "Not Found")
+            }
         }
     }
 
@@ -253,6 +265,16 @@ impl Simulator {
     pub(crate) fn leave(&self) {
         self.0.counters.leave();
     }
+}
+
+/// What a look-up knows of its request.
+#[derive(Clone, Copy)]
+struct LookUp<'r> {
+    query: Query<'r>,
+    caller: Caller<'r>,
+    /// Whether the request came with a key.
+    known: bool,
+    now: Duration,
 }
 
 /// Notes which limit refused a request, where the reply says so.
@@ -294,58 +316,5 @@ fn sim_seen(seen: &Seen) -> SimReply {
     match serde_json::to_vec(seen) {
         Ok(bytes) => SimReply::json_bytes(200, bytes),
         Err(_) => wire_error::plain(500, "the counters cannot be written"),
-    }
-}
-
-impl<'p> Route<'p> {
-    fn of(method: &str, path: &'p str) -> Self {
-        let (route, wanted) = match path {
-            "/chat/completions" => (Route::Chat, "POST"),
-            "/embeddings" => (Route::Embeddings, "POST"),
-            "/models" => (Route::Models, "GET"),
-            "/models/user" => (Route::ModelsOfUser, "GET"),
-            "/models/count" => (Route::ModelsCount, "GET"),
-            "/embeddings/models" => (Route::EmbeddingModels, "GET"),
-            "/endpoints/zdr" => (Route::ZeroRetention, "GET"),
-            "/providers" => (Route::Providers, "GET"),
-            "/key" | "/auth/key" => (Route::Key, "GET"),
-            "/credits" => (Route::Credits, "GET"),
-            "/generation" => (Route::Generation, "GET"),
-            "/sim/seen" => (Route::SimSeen, "GET"),
-            "/sim/reset" => (Route::SimReset, "POST"),
-            _ => match (path.strip_prefix("/models/"), path.strip_prefix("/model/")) {
-                (Some(rest), _) if rest.ends_with("/endpoints") => (Route::Endpoints(rest.trim_end_matches("/endpoints")), "GET"),
-                (_, Some(id)) => (Route::Model(id), "GET"),
-                _ => return Route::Unknown,
-            },
-        };
-        if method.eq_ignore_ascii_case(wanted) { route } else { Route::WrongMethod }
-    }
-
-    fn needs_key(self) -> bool {
-        matches!(self, Route::ModelsOfUser | Route::Key | Route::Credits | Route::Generation | Route::Chat | Route::Embeddings)
-    }
-
-    /// The route as the counters call it: ids left out, so that there are few of them.
-    fn label(self) -> &'static str {
-        match self {
-            Route::Models => "GET /models",
-            Route::ModelsOfUser => "GET /models/user",
-            Route::ModelsCount => "GET /models/count",
-            Route::EmbeddingModels => "GET /embeddings/models",
-            Route::Endpoints(_) => "GET /models/{id}/endpoints",
-            Route::ZeroRetention => "GET /endpoints/zdr",
-            Route::Model(_) => "GET /model/{id}",
-            Route::Providers => "GET /providers",
-            Route::Key => "GET /key",
-            Route::Credits => "GET /credits",
-            Route::Generation => "GET /generation",
-            Route::Chat => "POST /chat/completions",
-            Route::Embeddings => "POST /embeddings",
-            Route::SimSeen => "GET /sim/seen",
-            Route::SimReset => "POST /sim/reset",
-            Route::WrongMethod => "wrong method",
-            Route::Unknown => "unknown path",
-        }
     }
 }

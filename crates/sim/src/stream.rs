@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::completion_json::{Served, head, optional, text, usage};
+use crate::completion_json::{Served, head, logprobs, metadata, number, optional, text, usage};
 use crate::config::UsageLayout;
 use crate::fault::FaultKind;
+use crate::wire_error::USER;
 
 const COMMENT: &[u8] = b": OPENROUTER PROCESSING\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -32,67 +33,104 @@ pub(crate) fn stalled() -> Pieces {
     (0..STALL.0).map(|_| (STALL.1, COMMENT.to_vec())).collect()
 }
 
-/// The answer as a stream, ended early where the fault says so.
-pub(crate) fn render(served: &Served<'_>, answer: &Answer, layout: Layout, fault: Option<FaultKind>) -> Pieces {
-    let mut writer = Writer { served, pieces: Vec::new(), gap: layout.gap };
+/// Whether the fault ends a stream before its time.
+pub(crate) fn ends_early(fault: Option<FaultKind>) -> bool {
+    matches!(
+        fault,
+        Some(
+            FaultKind::TruncatedStream
+                | FaultKind::MidstreamError
+                | FaultKind::MidstreamErrorNoChoices
+                | FaultKind::MidstreamErrorBare
+                | FaultKind::Cut
+        )
+    )
+}
+
+/// What a provider says that goes away in the middle of an answer.
+pub(crate) fn disconnected() -> Value {
+    json!({
+        "code": 502,
+        "message": "The provider disconnected in the middle of the answer",
+        "metadata": { "error_type": "provider_unavailable", "provider_code": "disconnected" },
+    })
+}
+
+/// Comments in front of and in the middle of `events`, and a gap before each piece but the first.
+pub(crate) fn paced(events: Vec<Vec<u8>>, layout: Layout) -> Pieces {
+    let middle = events.len() / 2;
+    let mut pieces: Pieces = Vec::with_capacity(events.len() + 4);
+    let mut push = |bytes: Vec<u8>| {
+        let gap = if pieces.is_empty() { Duration::ZERO } else { layout.gap };
+        pieces.push((gap, bytes));
+    };
     for _ in 0..layout.leading_comments {
-        writer.push(COMMENT.to_vec());
+        push(COMMENT.to_vec());
     }
-    let deltas = deltas(answer);
-    let ends_early = matches!(fault, Some(FaultKind::TruncatedStream | FaultKind::MidstreamError | FaultKind::Cut));
-    let sent = if ends_early { deltas.len().div_ceil(2) } else { deltas.len() };
-    let middle = sent / 2;
-    for (index, delta) in deltas.iter().take(sent).enumerate() {
-        if index == middle && layout.leading_comments > 0 {
-            writer.push(COMMENT.to_vec());
+    for (index, event) in events.into_iter().enumerate() {
+        if index > 0 && index == middle && layout.leading_comments > 0 {
+            push(COMMENT.to_vec());
         }
-        writer.chunk(Some((delta, None)), None, false);
+        push(event);
+    }
+    pieces
+}
+
+/// The answers as a stream, ended early where the fault says so.
+pub(crate) fn render(served: &Served<'_>, answers: &[Answer], layout: Layout, fault: Option<FaultKind>) -> Pieces {
+    paced(events(served, answers, layout.usage, fault), layout)
+}
+
+fn events(served: &Served<'_>, answers: &[Answer], place: UsageLayout, fault: Option<FaultKind>) -> Vec<Vec<u8>> {
+    let mut writer = Writer { served, events: Vec::new() };
+    let all: Vec<Vec<Delta>> = answers.iter().map(deltas).collect();
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let sent = if ends_early(fault) { longest.div_ceil(2) } else { longest };
+    for step in 0..sent {
+        for (index, (answer, deltas)) in answers.iter().zip(&all).enumerate() {
+            if let Some(delta) = deltas.get(step) {
+                writer.delta(index as u64, answer, delta);
+            }
+        }
     }
     match fault {
-        Some(FaultKind::MidstreamError) => {
-            writer.error();
-            return writer.pieces;
+        Some(FaultKind::MidstreamError) => writer.error(true),
+        Some(FaultKind::MidstreamErrorNoChoices) => writer.error(false),
+        Some(FaultKind::MidstreamErrorBare) => {
+            let error = json!({ "error": disconnected(), "user_id": USER });
+            writer.events.push(format!("data: {error}\n\n").into_bytes());
         }
-        Some(FaultKind::TruncatedStream | FaultKind::Cut) => return writer.pieces,
-        _ => {}
+        Some(FaultKind::TruncatedStream | FaultKind::Cut) => {}
+        _ if answers.iter().any(|answer| answer.error.is_some()) => writer.error(true),
+        _ => writer.finish(answers, place),
     }
-    let empty = "\"content\":\"\"";
-    let finish = Some((answer.finish, answer.native_finish));
-    if answer.error.is_some() {
-        writer.error();
-        return writer.pieces;
-    }
-    match layout.usage {
-        UsageLayout::OnFinish => writer.chunk(Some((empty, finish)), None, true),
-        UsageLayout::EmptyChoices | UsageLayout::Seeded => {
-            writer.chunk(Some((empty, finish)), None, false);
-            writer.chunk(None, None, true);
-        }
-        UsageLayout::WithChoice => {
-            writer.chunk(Some((empty, finish)), None, false);
-            writer.chunk(Some((empty, None)), None, true);
-        }
-    }
-    writer.push(DONE.to_vec());
-    writer.pieces
+    writer.events
 }
 
 struct Writer<'s> {
     served: &'s Served<'s>,
-    pieces: Pieces,
-    gap: Duration,
+    events: Vec<Vec<u8>>,
 }
 
-/// The inside of a delta after the role, and the finish reasons.
-type Choice<'c> = (&'c str, Option<(&'c str, &'c str)>);
+/// The inside of a delta after the role, and the text whose tokens it tells.
+struct Delta {
+    inside: String,
+    content: Option<String>,
+}
+
+/// One entry of `choices`.
+#[derive(Clone, Copy, Default)]
+struct Choice<'c> {
+    index: u64,
+    inside: &'c str,
+    finish: Option<(&'c str, &'c str)>,
+    logprobs: Option<(u32, &'c str)>,
+}
+
+const EMPTY: &str = "\"content\":\"\"";
 
 impl Writer<'_> {
-    fn push(&mut self, bytes: Vec<u8>) {
-        let gap = if self.pieces.is_empty() { Duration::ZERO } else { self.gap };
-        self.pieces.push((gap, bytes));
-    }
-
-    fn chunk(&mut self, choice: Option<Choice<'_>>, error: Option<&serde_json::Value>, with_usage: bool) {
+    fn chunk(&mut self, choice: Option<Choice<'_>>, error: Option<&Value>, with_usage: bool) {
         let mut out = b"data: ".to_vec();
         head(&mut out, self.served, "chat.completion.chunk");
         if let Some(error) = error {
@@ -100,74 +138,98 @@ impl Writer<'_> {
             out.extend_from_slice(error.to_string().as_bytes());
         }
         out.extend_from_slice(b",\"choices\":[");
-        if let Some((inside, finish)) = choice {
-            out.extend_from_slice(b"{\"index\":0,\"delta\":{\"role\":\"assistant\",");
-            out.extend_from_slice(inside.as_bytes());
+        if let Some(choice) = choice {
+            out.extend_from_slice(b"{\"index\":");
+            number(&mut out, choice.index);
+            out.extend_from_slice(b",\"delta\":{\"role\":\"assistant\",");
+            out.extend_from_slice(choice.inside.as_bytes());
             out.extend_from_slice(b"},\"finish_reason\":");
-            optional(&mut out, finish.map(|(finish, _)| finish));
+            optional(&mut out, choice.finish.map(|(finish, _)| finish));
             out.extend_from_slice(b",\"native_finish_reason\":");
-            optional(&mut out, finish.map(|(_, native)| native));
-            out.extend_from_slice(b",\"logprobs\":null}");
+            optional(&mut out, choice.finish.map(|(_, native)| native));
+            out.extend_from_slice(b",\"logprobs\":");
+            logprobs(&mut out, choice.logprobs);
+            out.push(b'}');
         }
         out.push(b']');
         if with_usage {
             out.extend_from_slice(b",\"usage\":");
-            usage(&mut out, &self.served.usage);
-            if let Some(metadata) = &self.served.metadata {
-                out.extend_from_slice(b",\"openrouter_metadata\":");
-                out.extend_from_slice(metadata.to_string().as_bytes());
-            }
+            usage(&mut out, self.served);
+            metadata(&mut out, self.served);
         }
         out.extend_from_slice(b"}\n\n");
-        self.push(out);
+        self.events.push(out);
     }
 
-    fn error(&mut self) {
-        let error = json!({
-            "code": 502,
-            "message": "The provider disconnected in the middle of the answer",
-            "metadata": { "error_type": "provider_unavailable", "provider_code": "disconnected" },
-        });
-        self.chunk(Some(("\"content\":\"\"", Some(("error", "error")))), Some(&error), false);
+    fn delta(&mut self, index: u64, answer: &Answer, delta: &Delta) {
+        let logprobs = answer.logprobs.zip(delta.content.as_deref());
+        self.chunk(Some(Choice { index, inside: &delta.inside, finish: None, logprobs }), None, false);
+    }
+
+    fn finish(&mut self, answers: &[Answer], place: UsageLayout) {
+        for (index, answer) in answers.iter().enumerate() {
+            let finish = Some((answer.finish, answer.native_finish));
+            let with_usage = place == UsageLayout::OnFinish && index + 1 == answers.len();
+            self.chunk(Some(Choice { index: index as u64, inside: EMPTY, finish, logprobs: None }), None, with_usage);
+        }
+        match place {
+            UsageLayout::OnFinish => {}
+            UsageLayout::EmptyChoices | UsageLayout::Seeded => self.chunk(None, None, true),
+            UsageLayout::WithChoice => self.chunk(Some(Choice { inside: EMPTY, ..Choice::default() }), None, true),
+        }
+        self.events.push(DONE.to_vec());
+    }
+
+    fn error(&mut self, with_choice: bool) {
+        let choice = Choice { inside: EMPTY, finish: Some(("error", "error")), ..Choice::default() };
+        self.chunk(with_choice.then_some(choice), Some(&disconnected()), false);
     }
 }
 
+fn quoted(value: &str) -> String {
+    let mut out = Vec::new();
+    text(&mut out, value);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The insides of the deltas, in order.
-fn deltas(answer: &Answer) -> Vec<String> {
-    let mut deltas = vec!["\"content\":\"\"".to_owned()];
-    let quoted = |value: &str| {
-        let mut out = Vec::new();
-        text(&mut out, value);
-        String::from_utf8_lossy(&out).into_owned()
-    };
-    for piece in answer.reasoning.as_deref().map(pieces_of).unwrap_or_default() {
-        let piece = quoted(piece);
-        deltas.push(format!(
-            "\"content\":\"\",\"reasoning\":{piece},\"reasoning_details\":[{{\"type\":\"reasoning.text\",\"text\":{piece},\"format\":\"unknown\",\"index\":0}}]"
-        ));
+fn deltas(answer: &Answer) -> Vec<Delta> {
+    let plain = |inside: String| Delta { inside, content: None };
+    let mut deltas = vec![plain(EMPTY.to_owned())];
+    if let Some(reasoning) = &answer.reasoning {
+        for piece in pieces_of(&reasoning.text) {
+            let detail = reasoning.piece(piece);
+            deltas.push(plain(format!("\"content\":\"\",\"reasoning\":{},\"reasoning_details\":[{detail}]", quoted(piece))));
+        }
+        if let Some(last) = reasoning.last() {
+            deltas.push(plain(format!("\"content\":\"\",\"reasoning\":null,\"reasoning_details\":[{last}]")));
+        }
     }
     for piece in answer.content.as_deref().map(pieces_of).unwrap_or_default() {
-        deltas.push(format!("\"content\":{}", quoted(piece)));
+        deltas.push(Delta { inside: format!("\"content\":{}", quoted(piece)), content: Some(piece.to_owned()) });
     }
     if let Some(refusal) = &answer.refusal {
-        deltas.push(format!("\"content\":null,\"refusal\":{}", quoted(refusal)));
+        deltas.push(plain(format!("\"content\":null,\"refusal\":{}", quoted(refusal))));
     }
-    if let Some(call) = &answer.tool_call {
+    for (index, call) in answer.tool_calls.iter().enumerate() {
         // id and name stand in the first fragment only
-        deltas.push(format!(
-            "\"content\":null,\"tool_calls\":[{{\"index\":0,\"id\":{},\"type\":\"function\",\"function\":{{\"name\":{},\"arguments\":\"\"}}}}]",
+        deltas.push(plain(format!(
+            "\"content\":null,\"tool_calls\":[{{\"index\":{index},\"id\":{},\"type\":\"function\",\"function\":{{\"name\":{},\"arguments\":\"\"}}}}]",
             quoted(&call.id),
             quoted(&call.name)
-        ));
+        )));
         for piece in pieces_of(&call.arguments) {
-            deltas.push(format!("\"content\":null,\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":{}}}}}]", quoted(piece)));
+            deltas.push(plain(format!(
+                "\"content\":null,\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":{}}}}}]",
+                quoted(piece)
+            )));
         }
     }
     deltas
 }
 
 /// A text in pieces of about three words, nothing lost between them.
-fn pieces_of(text: &str) -> Vec<&str> {
+pub(crate) fn pieces_of(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut spaces) = (0, 0);
     for (at, character) in text.char_indices() {

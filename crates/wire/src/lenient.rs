@@ -18,6 +18,12 @@ pub(crate) fn entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializ
     })
 }
 
+/// A whole number, also where it is written as text or with a fraction of zero.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_u64().or_else(|| number(&value).filter(|n| (0.0..1.8e19).contains(n) && n.fract() == 0.0).map(|n| n as u64)))
+}
+
 /// A number, also where it is written as text.
 pub(crate) fn number(value: &Value) -> Option<f64> {
     match value {

@@ -12,6 +12,7 @@
 //! assert_eq!(chat.usage.and_then(|u| u.cost).map(|c| c.to_string()), Some("$0.00014".to_owned()));
 //! ```
 
+pub mod account;
 pub mod catalog;
 mod error;
 pub mod header;
@@ -26,8 +27,8 @@ mod usd;
 pub use error::{ErrorBody, ErrorCode, PreviousError};
 pub use percentiles::Percentiles;
 pub use reply::{
-    ChatChoice, ChatMessage, ChatReply, CompletionTokens, CostDetails, FunctionCall, PromptTokens, Reply, RouterAttempt, RouterEndpoint,
-    RouterEndpoints, RouterMetadata, ServerToolUse, ToolCall, Usage,
+    ChatChoice, ChatMessage, ChatReply, CompletionTokens, CostDetails, Embedding, EmbeddingsFault, EmbeddingsReply, FunctionCall,
+    PromptTokens, Reply, RouterAttempt, RouterEndpoint, RouterEndpoints, RouterMetadata, ServerToolUse, ToolCall, Usage,
 };
 pub use request::{
     CacheControl, CacheLife, ChatRequest, Content, EmbeddingsRequest, EncodingFormat, ImageUrl, InputAudio, InputFile, JsonSchemaFormat,

@@ -34,7 +34,7 @@ async fn a_limit_slows_the_run_and_fails_no_row() {
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_holds_under_any_concurrency() {
-    let pricing = Pricing { prompt: Usd::parse("0.00000015").ok(), completion: Usd::parse("0.0000006").ok(), request: None };
+    let pricing = Pricing { prompt: Usd::parse("0.00000015").ok(), completion: Usd::parse("0.0000006").ok(), ..Pricing::default() };
     let ceiling = Usd::parse("0.002").unwrap();
     for known in [true, false] {
         let prices = known.then(|| (PRIMARY.into(), pricing)).into_iter().collect();

@@ -61,12 +61,35 @@ fn faults_in_place_of_an_answer() {
         (Kind::ReasoningMandatory400, 400, "Reasoning is mandatory"),
         (Kind::ErrorIn200, 200, "\"error\""),
         (Kind::GarbageBody, 200, "not json at all"),
+        (Kind::Http400, 400, "Invalid request parameters"),
+        (Kind::Http413, 413, "Request payload too large"),
+        (Kind::Http422, 422, "Invalid argument"),
+        (Kind::Http524, 524, "Request timed out"),
+        (Kind::FreePerMinute, 429, "free-models-per-min"),
+        (Kind::Weight402, 402, "weight_exceeds_budget"),
+        (Kind::KeyLimit402, 402, "Key limit exceeded (monthly limit)"),
+        (Kind::Budget403, 403, "openrouter_guardrail_budget"),
+        (Kind::Region403, 403, "region_restricted"),
+        (Kind::Harness403, 403, "Gate Free Endpoints by Agentic Harness"),
+        (Kind::Edge403Html, 403, "<!DOCTYPE html>"),
+        (Kind::AllowedProviders404, 404, "available_providers"),
+        (Kind::Guardrail404, 404, "Filter by Guardrails"),
+        (Kind::Privacy404, 404, "privacy_restricted"),
+        (Kind::ToolUse404, 404, "Filter by Tool Compatibility"),
+        (Kind::ToolChoice404, 404, "'tool_choice' value"),
+        (Kind::ImageInput404, 404, "support image input"),
+        (Kind::FreeEnded404, 404, "free_variant_ended"),
+        (Kind::Deprecated404, 404, "model_deprecated"),
+        (Kind::UnknownModel400, 400, "is not a valid model ID"),
+        (Kind::ThoughtLost400, 400, "reasoning details to be preserved"),
+        (Kind::EmptyBody, 200, ""),
     ] {
         let reply = under(kind);
         let text = String::from_utf8_lossy(&reply.body_bytes()).into_owned();
         assert_eq!(reply.status, status, "{kind}");
         assert!(text.contains(part), "{kind}: {text}");
-        if ![Kind::Http524Html, Kind::GarbageBody].contains(&kind) {
+        // some bodies are no JSON, and one error comes without a code
+        if ![Kind::Http524Html, Kind::Edge403Html, Kind::GarbageBody, Kind::EmptyBody, Kind::Deprecated404].contains(&kind) {
             let error = json_of(&reply)["error"].clone();
             assert_eq!(error["code"].as_u64(), Some(if status == 200 { 502 } else { u64::from(status) }), "{kind}");
         }
@@ -94,6 +117,10 @@ fn faults_that_spoil_an_answer() {
         (Kind::ContentFilter, "content_filter", "no JSON"),
         (Kind::WrongContentType, "stop", "good"),
         (Kind::MidstreamError, "error", "no JSON"),
+        (Kind::MidstreamErrorNoChoices, "error", "no JSON"),
+        (Kind::MidstreamErrorBare, "error", "no JSON"),
+        (Kind::ReasoningOnly, "stop", "no JSON"),
+        (Kind::ToolCallMissing, "tool_calls", "no JSON"),
         (Kind::ToolEmptyArguments, "stop", "good"),
         (Kind::Slow, "stop", "good"),
     ] {

@@ -123,9 +123,73 @@ fn credits_run_out_and_max_tokens_must_be_affordable() {
 
 #[test]
 fn a_key_s_own_limit_is_a_403() {
-    let simulator = simulator("[keys]\nkey_limit_dollars = '0.000001'");
-    let statuses = [(); 3].map(|()| chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status);
-    assert_eq!(statuses, [200, 403, 403]);
+    let day = |count: u64| Duration::from_secs(count * 86_400);
+    let simulator = simulator("[keys]\nkey_limit_dollars = '0.00205'\nkey_limit_reset = 'daily'");
+    let mut body = question("openai/gpt-4o");
+    // what it may cost at most is more than what the key has left
+    body["max_tokens"] = json!(300);
+    let error = json_of(&chat(&simulator, &body, Duration::ZERO));
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("can only afford 202.") && message.contains("settings/keys"), "{message}");
+    assert_eq!(error["error"]["metadata"]["limit_source"], "openrouter_key_limit");
+    body["messages"][0]["content"] = json!("please: ".to_owned() + &"long answer ".repeat(40));
+    let script = "[keys]\nkey_limit_dollars = '0.0012'\nkey_limit_reset = 'daily'\n[[rule]]\ncontent = '{}'";
+    let simulator = crate::simulator(&script.replace("{}", &"word ".repeat(60)));
+    body["max_tokens"] = json!(80);
+    assert_eq!(chat(&simulator, &body, day(0)).status, 200);
+    let error = json_of(&chat(&simulator, &body, day(0)));
+    assert_eq!(error["error"]["code"], 402, "{error}");
+    let used_up = crate::simulator("[keys]\nkey_limit_dollars = 0\nkey_limit_reset = 'weekly'");
+    let error = json_of(&chat(&used_up, &body, day(0)));
+    assert_eq!((&error["error"]["code"], error["error"]["message"].as_str().unwrap().contains("(weekly limit)")), (&json!(403), true));
+    // the next day it may again
+    assert_eq!(chat(&simulator, &body, day(1)).status, 200);
+}
+
+#[test]
+fn a_debt_stops_free_models_too() {
+    let free = "meta-llama/llama-3.3-70b-instruct:free";
+    let even = simulator("[keys]\ncredits_dollars = 5\nspent_dollars = 5");
+    assert_eq!(
+        [chat(&even, &question(free), Duration::ZERO).status, chat(&even, &question("openai/gpt-4o"), Duration::ZERO).status],
+        [200, 402]
+    );
+    let owing = simulator("[keys]\ncredits_dollars = 5\nspent_dollars = '5.01'");
+    assert_eq!(chat(&owing, &question(free), Duration::ZERO).status, 402);
+}
+
+#[test]
+fn a_budget_of_the_account_is_a_403_until_it_starts_anew() {
+    let script = "[keys]\n[[keys.budget]]\nscope = 'workspace'\nlimit_dollars = '0.000001'\nreset = 'monthly'";
+    let simulator = simulator(script);
+    assert_eq!(chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO).status, 200);
+    let error = json_of(&chat(&simulator, &question("openai/gpt-4o"), Duration::ZERO));
+    let metadata = &error["error"]["metadata"];
+    assert_eq!((&error["error"]["code"], &metadata["limit_source"]), (&json!(403), &json!("openrouter_workspace_budget")));
+    assert_eq!(metadata["resets_at"], "2026-12-01T00:00:00.000Z");
+    let key = json_of(&get(&simulator, "/key"));
+    assert_eq!((&key["data"]["effective_budget"]["scope"], &key["data"]["budgets"][0]["remaining_usd"]), (&json!("workspace"), &json!(0)));
+    assert_eq!(chat(&simulator, &question("openai/gpt-4o"), Duration::from_secs(9 * 86_400)).status, 200);
+}
+
+#[test]
+fn a_prompt_that_is_too_dear_alone_says_so() {
+    let simulator = simulator("[keys]\ncredits_dollars = '0.0001'");
+    let body = json!({ "model": "openai/gpt-4o", "max_tokens": 5, "messages": [{ "role": "user", "content": "word ".repeat(200) }] });
+    let error = json_of(&chat(&simulator, &body, Duration::ZERO));
+    assert_eq!(error["error"]["code"], 402);
+    assert!(error["error"]["message"].as_str().unwrap().starts_with("Prompt tokens limit exceeded: 253 > 40."), "{error}");
+}
+
+#[test]
+fn what_was_in_flight_is_settled_after_a_while() {
+    // a share of the balance; after the answer its cost counts for ten seconds more
+    let script = "latency_ms = 5000\n[limits]\nin_flight_percent = 1\nsettlement_ms = 10000\n[keys]\ncredits_dollars = '1.2'";
+    let simulator = simulator(script);
+    let mut body = question("openai/gpt-4o");
+    body["max_tokens"] = json!(1000);
+    let ask = |seconds| chat(&simulator, &body, Duration::from_secs(seconds));
+    assert_eq!([ask(0).status, ask(1).status, ask(6).status], [200, 402, 200]);
 }
 
 #[test]

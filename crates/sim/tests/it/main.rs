@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod answers;
+mod choices;
 mod determinism;
 mod faults;
+mod keys;
 mod limits;
 mod oracle;
 mod routes;
 mod scripts;
+mod skins;
 mod socket;
 mod streams;
+mod tools;
 
 use std::time::Duration;
 

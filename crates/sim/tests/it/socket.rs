@@ -62,7 +62,7 @@ async fn every_fault_reaches_the_wire() {
     for kind in FaultKind::ALL.iter().copied() {
         let (simulator, port) = started(&format!("slow_ms = 1\n[[rule]]\nfault = '{kind}'\ntimes = 1")).await;
         let mut body = question("openai/gpt-4o-mini");
-        let needs_stream = [FaultKind::TruncatedStream, FaultKind::MidstreamError, FaultKind::StalledStream].contains(&kind);
+        let needs_stream = kind.name().contains("stream") && kind != FaultKind::UpstreamRateLimited;
         body["stream"] = json!(needs_stream);
         let mut connection = send(port, &body).await;
         match kind {
@@ -89,7 +89,11 @@ async fn every_fault_reaches_the_wire() {
                 let name = kind.name();
                 let digits: Vec<u16> = name.split('_').filter_map(|part| part.parse().ok()).collect();
                 let wanted = digits.first().copied().unwrap_or(match kind {
-                    FaultKind::RateLimited | FaultKind::UpstreamRateLimited | FaultKind::FreePerDay | FaultKind::CapacityExhausted => 429,
+                    FaultKind::RateLimited
+                    | FaultKind::UpstreamRateLimited
+                    | FaultKind::FreePerDay
+                    | FaultKind::FreePerMinute
+                    | FaultKind::CapacityExhausted => 429,
                     _ => 200,
                 });
                 assert_eq!(status_of(&reply), wanted, "{name}: {reply}");

@@ -1,15 +1,19 @@
 //! A whole reply to a chat request: whatever came back, decoded without assuming that it is JSON or that 200 means success.
 
 mod chat;
+mod embeddings;
 mod message;
 mod metadata;
 mod usage;
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use chat::{ChatChoice, ChatReply};
+pub use embeddings::{Embedding, EmbeddingsFault, EmbeddingsReply};
 pub use message::{ChatMessage, FunctionCall, ToolCall};
 pub(crate) use message::{arguments, joined_text};
 pub use metadata::{RouterAttempt, RouterEndpoint, RouterEndpoints, RouterMetadata};
@@ -54,6 +58,28 @@ impl Reply {
                 Ok(value @ Value::Object(_)) => Reply::of(status, ChatReply::from_value(&value), body),
                 _ => Reply::unreadable(status, body),
             },
+        }
+    }
+
+    /// Reads what stands under `data` in a reply that is no chat, such as [`KeyInfo`](crate::account::KeyInfo) in that of
+    /// `GET /key`.
+    ///
+    /// # Errors
+    /// An error, or a body in which there is no such thing, as the [`Reply`] that it is.
+    pub fn data<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, Box<Reply>> {
+        #[derive(Deserialize)]
+        struct Envelope<T> {
+            data: T,
+        }
+        let read = serde_json::from_slice::<Envelope<T>>(body).ok().filter(|_| status < 400);
+        read.map(|envelope| envelope.data).ok_or_else(|| Box::new(Reply::failure(status, body)))
+    }
+
+    /// The error in a body, or that it cannot be read: never an answer.
+    fn failure(status: u16, body: &[u8]) -> Reply {
+        match Reply::decode(status, body) {
+            Reply::Chat(_) => Reply::unreadable(status, body),
+            failure => failure,
         }
     }
 

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account;
+mod catalog;
+mod embeddings;
 mod events;
 mod replies;
 mod request;
