@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Limits, Pacer, remedy};
+use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Hop, Limits, Pacer, remedy};
 
 const ROUNDS: u32 = 1_000_000;
 
@@ -19,7 +19,8 @@ fn main() {
     // the limit is an answer or two a second; every question comes later than the pace wants it
     tell("pacer: admit and ended, at a learned pace", |round| turn(&mut pacer, Duration::from_secs(60) + at(round) * 10_000));
 
-    let limits = Limits { models: 3, ..Limits::default() };
+    let routes = (0..3).map(|model| Hop { model, ..Hop::default() }).collect();
+    let limits = Limits { routes, ..Limits::default() };
     let faults = [
         Fault::new(FaultClass::Overloaded, "Provider returned error").from_provider(Some("DeepInfra")),
         Fault::new(FaultClass::RateLimited, "Rate limit exceeded"),
@@ -30,7 +31,7 @@ fn main() {
         let fault = &faults[round as usize % faults.len()];
         let mut course = Course::new(black_box(&limits));
         course.count(&fault.class);
-        let remedy = remedy(black_box(fault), &course, 0.5);
+        let remedy = remedy(black_box(fault), &course, 0.5, &|_| false);
         course.take(&remedy.step);
         black_box(course);
     });

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use corsac_ledger::Fingerprint;
-use corsac_policy::{Course, Limits, Strategy, upper_tokens};
+use corsac_policy::{Course, Effort, Hop, Limits, Parameter, Parameters, Strategy, upper_tokens};
 use corsac_schema::{Dialect, Schema};
 use corsac_wire::catalog::Pricing;
-use corsac_wire::{ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, ResponseFormat, Tool, ToolChoice, ToolFunction, Usd, raw};
+use corsac_wire::{
+    ChatRequest, JsonSchemaFormat, Message, ProviderPreferences, Reasoning, ResponseFormat, Tool, ToolChoice, ToolFunction, Usd, raw,
+};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
@@ -25,6 +27,7 @@ pub(crate) struct Composer {
 struct WrittenSchema {
     strict: bool,
     format: Arc<RawValue>,
+    loose: Arc<RawValue>,
     tool: Arc<RawValue>,
 }
 
@@ -48,7 +51,7 @@ const LOCAL_TEXT_LIMIT: u32 = 128;
 const LARGEST_LIMIT: u32 = 16_384;
 
 /// The bounds of a call, from the settings and its contract.
-pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bool) -> Limits {
+pub(crate) fn limits(call: &Call, settings: &Settings, models: &[String], routes: bool) -> Limits {
     let given = call.settings.max_tokens.or(settings.request.max_tokens);
     let natural = match &call.contract {
         Contract::Text if routes => TEXT_LIMIT,
@@ -58,8 +61,11 @@ pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bo
             schema.estimated_tokens().saturating_mul(2).saturating_add(if routes { 64 } else { 16 }).clamp(smallest, LARGEST_LIMIT)
         }
     };
+    let hop = |(model, id): (usize, &String)| Hop { model: model as u16, free: id.ends_with(":free"), ..Hop::default() };
     Limits {
-        models,
+        routes: models.iter().enumerate().map(hop).collect(),
+        sent: sent(call, settings),
+        effort: settings.request.reasoning.as_ref().and_then(|reasoning| Effort::named(reasoning.effort.as_deref()?)),
         strategy: if matches!(call.contract, Contract::Text) {
             Strategy::Text
         } else {
@@ -70,6 +76,19 @@ pub(crate) fn limits(call: &Call, settings: &Settings, models: usize, routes: bo
         max_tokens_cap: given.unwrap_or(if routes { LARGEST_LIMIT } else { natural }),
         ..Limits::default()
     }
+}
+
+/// The parameters that are sent and could be left out.
+fn sent(call: &Call, settings: &Settings) -> Parameters {
+    let request = &settings.request;
+    let sent = [
+        (Parameter::MaxTokens, true),
+        (Parameter::Temperature, call.settings.temperature.or(request.temperature).is_some()),
+        (Parameter::TopP, request.top_p.is_some()),
+        (Parameter::Seed, request.seed.is_some()),
+        (Parameter::Reasoning, request.reasoning.is_some()),
+    ];
+    sent.into_iter().filter_map(|(parameter, is)| is.then_some(parameter)).collect()
 }
 
 /// What two calls must share to have the same answer.
@@ -108,7 +127,7 @@ impl Composer {
         };
         let written = schema.map(|schema| self.written(schema));
         let system = match (course.strategy, schema) {
-            (Strategy::Prompted, Some(schema)) => prompted(&call.system, schema),
+            (strategy, Some(schema)) if strategy.describes_schema() => prompted(&call.system, schema),
             _ => call.system.to_string(),
         };
         let correction = course.correction.as_deref().map(corrected);
@@ -122,17 +141,23 @@ impl Composer {
             messages.push(Message::user(correction));
         }
         let name = call.origin.operator.as_ref();
-        let (model, fallbacks) = models.get(course.model..).and_then(|left| left.split_first()).unwrap_or((&models[0], &[]));
+        let (model, fallbacks) = models.get(course.route..).and_then(|left| left.split_first()).unwrap_or((&models[0], &[]));
         let provider = turn.routes.then(|| provider(settings, course, turn.ignored));
+        let sends = |parameter| !course.dropped.contains(parameter);
+        let reasoning = match course.effort {
+            Some(effort) => Some(Reasoning { effort: Some(effort.name().to_owned()), ..Reasoning::default() }),
+            None => settings.request.reasoning.clone(),
+        };
         let mut request = ChatRequest {
             model,
             models: if turn.routes { fallbacks } else { &[] },
             messages,
-            max_tokens: Some(course.max_tokens),
-            temperature: call.settings.temperature.or(settings.request.temperature).filter(|_| !course.without_temperature),
-            top_p: settings.request.top_p,
-            seed: settings.request.seed,
-            reasoning: settings.request.reasoning.clone(),
+            max_tokens: sends(Parameter::MaxTokens).then_some(course.max_tokens),
+            max_completion_tokens: (!sends(Parameter::MaxTokens)).then_some(course.max_tokens),
+            temperature: call.settings.temperature.or(settings.request.temperature).filter(|_| sends(Parameter::Temperature)),
+            top_p: settings.request.top_p.filter(|_| sends(Parameter::TopP)),
+            seed: settings.request.seed.filter(|_| sends(Parameter::Seed)),
+            reasoning: reasoning.filter(|_| sends(Parameter::Reasoning)),
             provider: provider.as_ref().filter(|preferences| !preferences.is_default()),
             ..ChatRequest::default()
         };
@@ -142,6 +167,11 @@ impl Composer {
                     let json_schema = JsonSchemaFormat { name, strict: written.strict, schema: &written.format };
                     request.response_format = Some(ResponseFormat::JsonSchema { json_schema });
                 }
+                Strategy::LooseFormat => {
+                    let json_schema = JsonSchemaFormat { name, strict: false, schema: &written.loose };
+                    request.response_format = Some(ResponseFormat::JsonSchema { json_schema });
+                }
+                Strategy::JsonMode => request.response_format = Some(ResponseFormat::JsonObject),
                 Strategy::ForcedTool => {
                     request.tools.push(Tool::Function(ToolFunction::new(name, "Takes the answer.", &written.tool)));
                     request.tool_choice = Some(ToolChoice::Function(name));
@@ -161,7 +191,12 @@ impl Composer {
         let written = schemas.entry(key).or_insert_with(|| {
             let strict = schema.strict_possible().is_ok();
             let dialect = if strict { Dialect::Strict } else { Dialect::Original };
-            Arc::new(WrittenSchema { strict, format: raw(&schema.dialect(dialect)), tool: raw(&schema.dialect(Dialect::Draft7Tool)) })
+            Arc::new(WrittenSchema {
+                strict,
+                format: raw(&schema.dialect(dialect)),
+                loose: raw(&schema.dialect(Dialect::Original)),
+                tool: raw(&schema.dialect(Dialect::Draft7Tool)),
+            })
         });
         Arc::clone(written)
     }
@@ -169,7 +204,7 @@ impl Composer {
 
 fn provider(settings: &Settings, course: &Course, ignored: &[String]) -> ProviderPreferences {
     let mut preferences = settings.request.provider.clone();
-    if matches!(course.strategy, Strategy::ResponseFormat | Strategy::ForcedTool) {
+    if course.strategy.needs_endpoint() {
         // without this, an endpoint that ignores the schema may serve; with it, every parameter must be supported
         preferences.require_parameters.get_or_insert(true);
     }

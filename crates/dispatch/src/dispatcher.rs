@@ -49,7 +49,7 @@ pub struct Dispatcher {
 /// What a model was found not to take, so that the next call does not have to find out again.
 #[derive(Debug, Clone, Default)]
 struct Quirk {
-    without_temperature: bool,
+    dropped: corsac_policy::Parameters,
     strategy: Option<corsac_policy::Strategy>,
     ignored: Vec<String>,
     max_tokens: u32,
@@ -277,7 +277,7 @@ impl Dispatcher {
 
     async fn travel(&self, call: &Call, models: &[String], journey: &mut Journey) -> Result<(Validated, Served), Ends> {
         loop {
-            let model: Arc<str> = models[journey.course.model].as_str().into();
+            let model: Arc<str> = models[journey.course.route].as_str().into();
             let reading = self.attempt(call, models, &model, journey).await?;
             let served = Served {
                 model: reading.model.clone().unwrap_or_else(|| Arc::clone(&model)),
@@ -289,7 +289,7 @@ impl Dispatcher {
                 Err(fault) => fault,
             };
             journey.course.count(&fault.class);
-            let remedy = remedy(&fault, &journey.course, self.next_chance());
+            let remedy = remedy(&fault, &journey.course, self.next_chance(), &|_| false);
             if let Some(attempt) = journey.attempts.last_mut() {
                 attempt.fault = Some(fault.class.name().into());
                 attempt.message = Some(fault.message.chars().take(500).collect());
@@ -327,7 +327,7 @@ impl Dispatcher {
         let started = self.clock.elapsed();
         let timeout = self.settings.deadlines.request;
         let reply = self.exchange.exchange(Request::post("chat/completions", body, timeout)).await;
-        let reading = read(reply, &call.contract, course.strategy, &call.origin.operator);
+        let reading = read(reply, &call.contract, course.strategy, &call.origin.operator, self.clock.epoch_ms());
         let used = usage(&reading);
         let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used);
         permit.finish(ending(&reading), cost.unwrap_or_default());
@@ -381,10 +381,10 @@ impl Dispatcher {
     }
 
     fn start(&self, call: &Call, models: &[String]) -> Course {
-        let limits = compose::limits(call, &self.settings, models.len(), self.exchange.routes());
+        let limits = compose::limits(call, &self.settings, models, self.exchange.routes());
         let mut course = Course::new(&limits);
         if let Some(quirk) = self.quirks.lock().get(&quirk_key(call, 0)) {
-            course.without_temperature = quirk.without_temperature;
+            course.dropped = quirk.dropped;
             course.strategy = quirk.strategy.unwrap_or(course.strategy);
             course.ignored.clone_from(&quirk.ignored);
             course.max_tokens = course.max_tokens.max(quirk.max_tokens.min(course.max_tokens_cap()));
@@ -394,7 +394,7 @@ impl Dispatcher {
 
     /// Keeps what the first model was found not to take. A provider that refused a schema stays out for this schema.
     fn remember(&self, call: &Call, course: &Course, step: &Step, cut: bool) {
-        if course.model != 0 {
+        if course.route != 0 {
             return;
         }
         let mut quirks = self.quirks.lock();
@@ -404,7 +404,7 @@ impl Dispatcher {
                 quirk.max_tokens = quirk.max_tokens.max(*tokens);
             }
             Step::AllowProviders => quirks.entry(quirk_key(call, 0)).or_default().ignored.clear(),
-            Step::DropTemperature => quirks.entry(quirk_key(call, 0)).or_default().without_temperature = true,
+            Step::DropParameters(_) => quirks.entry(quirk_key(call, 0)).or_default().dropped = course.dropped,
             Step::NextStrategy(strategy) if !course.corrected => quirks.entry(quirk_key(call, 0)).or_default().strategy = Some(*strategy),
             Step::IgnoreProvider(provider)
                 if course.strategy != corsac_policy::Strategy::Text && course.repeats <= 1 && !course.corrected =>

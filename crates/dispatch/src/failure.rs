@@ -62,20 +62,33 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
                 exchange.address()
             ),
         ),
-        FaultClass::Forbidden => Failure::new(FailureKind::Refused, format!("not allowed: {said}")),
-        FaultClass::OutOfCredits | FaultClass::CannotAfford { .. } => {
+        FaultClass::Forbidden | FaultClass::Region | FaultClass::AgenticHarness => {
+            Failure::new(FailureKind::Refused, format!("not allowed: {said}"))
+        }
+        FaultClass::OutOfCredits | FaultClass::CannotAfford { .. } | FaultClass::TooDear => {
             Failure::new(FailureKind::OutOfCredits, format!("no credits left: {said}. What is answered is kept; add credits and run again"))
         }
-        FaultClass::Moderated | FaultClass::Declined => Failure::new(FailureKind::Moderated, said),
-        FaultClass::UnknownModel => {
+        FaultClass::KeyLimit => {
+            let until = fault.come_back.map_or(String::new(), |wait| format!("; it is reset in {:.1} h", wait.as_secs_f64() / 3_600.0));
+            Failure::new(
+                FailureKind::OutOfCredits,
+                format!("the key may spend no more: {said}{until}. What is answered is kept; run again then"),
+            )
+        }
+        FaultClass::Moderated | FaultClass::Filtered | FaultClass::Guardrail | FaultClass::Declined => {
+            Failure::new(FailureKind::Moderated, said)
+        }
+        FaultClass::UnknownModel | FaultClass::WrongEndpoint | FaultClass::ModelGone | FaultClass::FreeEnded => {
             Failure::new(FailureKind::NoSuchModel, format!("{said}. `corsac models list --search …` shows what there is"))
         }
-        FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters => Failure::new(
-            FailureKind::NoSuchModel,
-            format!(
-                "nobody serves {names} under these settings: {said}. Loosen the provider settings or name another model with --model or --fallback"
-            ),
-        ),
+        FaultClass::NoEndpoints | FaultClass::NoEndpointsForParameters | FaultClass::NoToolSupport | FaultClass::DataPolicy => {
+            Failure::new(
+                FailureKind::NoSuchModel,
+                format!(
+                    "nobody serves {names} under these settings: {said}. Loosen the provider settings or name another model with --model or --fallback"
+                ),
+            )
+        }
         FaultClass::NotTheService => Failure::new(
             FailureKind::Offline,
             format!(
@@ -83,9 +96,18 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
                 exchange.address()
             ),
         ),
-        FaultClass::SchemaRefused => Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}")),
-        FaultClass::ContextLength { .. } => Failure::new(FailureKind::BadInput, format!("the input is too long for {names}: {said}")),
-        FaultClass::BadRequest => Failure::new(FailureKind::Refused, said),
+        FaultClass::SchemaRefused | FaultClass::StrictRefused => {
+            Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}"))
+        }
+        FaultClass::ContextLength { .. } | FaultClass::PayloadTooLarge => {
+            Failure::new(FailureKind::BadInput, format!("the input is too long for {names}: {said}"))
+        }
+        FaultClass::BadRequest
+        | FaultClass::ImageUnsupported
+        | FaultClass::ParameterRefused { .. }
+        | FaultClass::MaxTokensRefused { .. }
+        | FaultClass::ReasoningMandatory
+        | FaultClass::EffortUnsupported { .. } => Failure::new(FailureKind::Refused, said),
         FaultClass::DailyQuota => {
             let hours = fault.come_back.map_or(String::new(), |wait| format!("; it resets in {:.1} h", wait.as_secs_f64() / 3_600.0));
             Failure::new(
@@ -93,17 +115,22 @@ pub(crate) fn failure_of(ends: Ends, exchange: &dyn Exchange, models: &[String],
                 format!("the day's quota is used up: {said}{hours}. A model without :free has no such quota"),
             )
         }
-        FaultClass::RateLimited | FaultClass::UpstreamRateLimited | FaultClass::InFlightBudget => {
-            Failure::new(FailureKind::RateLimited, said)
-        }
+        FaultClass::RateLimited
+        | FaultClass::FreeRateLimited
+        | FaultClass::UpstreamRateLimited
+        | FaultClass::AtCapacity
+        | FaultClass::InFlightBudget => Failure::new(FailureKind::RateLimited, said),
         FaultClass::Timeout => Failure::new(FailureKind::Timeout, said),
         FaultClass::Unreachable => Failure::new(FailureKind::Unreachable, said),
-        FaultClass::Invalid => Failure::new(FailureKind::InvalidAnswer, said),
+        FaultClass::Invalid | FaultClass::MalformedCall => Failure::new(FailureKind::InvalidAnswer, said),
         FaultClass::Truncated => {
             Failure::new(FailureKind::Truncated, format!("{said}, also with the limit raised; shorten the input or set max_tokens higher"))
         }
-        FaultClass::Overloaded | FaultClass::ServerError | FaultClass::Cut | FaultClass::Garbled | FaultClass::Empty => {
-            Failure::new(FailureKind::ProviderError, said)
-        }
+        FaultClass::Overloaded
+        | FaultClass::ServerError
+        | FaultClass::Cut
+        | FaultClass::Garbled
+        | FaultClass::NotReady
+        | FaultClass::Empty => Failure::new(FailureKind::ProviderError, said),
     }
 }

@@ -52,13 +52,13 @@ impl Reading {
 }
 
 /// Reads whatever an exchange gave.
-pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, strategy: Strategy, tool: &str) -> Reading {
+pub(crate) fn read(reply: Result<RawReply, ExchangeError>, contract: &Contract, strategy: Strategy, tool: &str, now_ms: i64) -> Reading {
     let raw = match reply {
         Ok(raw) => raw,
         Err(error) => return Reading::fault(Fault::new(class_of(&error), error.to_string())),
     };
     let reply = Reply::decode(raw.status, &raw.body);
-    let fault = Fault::of(&reply, raw.come_back);
+    let fault = Fault::of(&reply, raw.come_back, now_ms);
     let mut reading = match (reply, fault) {
         (Reply::Chat(chat), _) => read_chat(&chat, contract, strategy, tool),
         (Reply::Error { reply, .. }, Some(fault)) => {
@@ -97,7 +97,7 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
         Strategy::ForcedTool => chat.arguments(tool).or(chat.text()),
         Strategy::Text => chat.text(),
         // some providers turn the schema into a tool of their own and answer with a call of it
-        Strategy::ResponseFormat | Strategy::Prompted => {
+        Strategy::ResponseFormat | Strategy::LooseFormat | Strategy::JsonMode | Strategy::Prompted => {
             chat.text().filter(|text| !text.trim().is_empty()).or_else(|| chat.arguments(tool)).or(chat.text())
         }
     };
@@ -114,38 +114,17 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
 }
 
 fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: Strategy) -> Result<Validated, Fault> {
-    let choice = chat.choices.first();
-    let finish = choice.and_then(|choice| choice.finish_reason.as_deref()).unwrap_or("stop");
-    let native = choice.and_then(|choice| choice.native_finish_reason.as_deref());
+    if let Some(fault) = Fault::in_answer(chat, text, strategy) {
+        // a whole answer may stand before the cut only where the end can be told
+        if let (FaultClass::Truncated, Contract::Json(schema)) = (&fault.class, contract)
+            && !strategy.describes_schema()
+            && let Ok(read) = schema.read_truncated(text.map(str::trim).unwrap_or_default())
+        {
+            return Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() });
+        }
+        return Err(fault);
+    }
     let text = text.map(str::trim).unwrap_or_default();
-    match finish {
-        "error" => {
-            return Err(Fault::new(
-                FaultClass::Overloaded,
-                format!("the provider broke off while answering ({})", native.unwrap_or("error")),
-            ));
-        }
-        "content_filter" => return Err(Fault::new(FaultClass::Moderated, "the answer was stopped by a content filter")),
-        "length" => {
-            // a whole answer may stand before the cut only where the end can be told
-            if let (Contract::Json(schema), Strategy::Text | Strategy::ResponseFormat | Strategy::ForcedTool) = (contract, strategy)
-                && let Ok(read) = schema.read_truncated(text)
-            {
-                return Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() });
-            }
-            let tokens = chat.usage.map_or(0, |usage| usage.completion_tokens);
-            return Err(Fault::new(FaultClass::Truncated, format!("the answer was cut at its limit of {tokens} tokens")));
-        }
-        _ => {}
-    }
-    if let Some(refusal) = choice.and_then(|choice| choice.message.refusal.as_deref()).filter(|refusal| !refusal.trim().is_empty())
-        && text.is_empty()
-    {
-        return Err(Fault::new(FaultClass::Declined, format!("the model declined: {}", refusal.trim())));
-    }
-    if text.is_empty() {
-        return Err(Fault::new(FaultClass::Empty, format!("an answer with nothing in it ({})", native.unwrap_or(finish))));
-    }
     match contract {
         Contract::Text => Ok(Validated { value: Value::String(text.to_owned()), repaired: false }),
         Contract::Json(schema) => match schema.read(text) {

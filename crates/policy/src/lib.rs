@@ -4,20 +4,26 @@
 //! since a start the caller chose, chance is a number handed in.
 //!
 //! ```
-//! use corsac_policy::{Course, Fault, FaultClass, Limits, Step, remedy};
+//! use corsac_policy::{Course, Fault, FaultClass, Hop, Limits, Step, remedy};
 //!
-//! // a provider had a bad moment: the same request again, after a short wait
-//! let course = Course::new(&Limits { models: 2, ..Limits::default() });
-//! let fault = Fault::new(FaultClass::ServerError, "502 Bad Gateway");
-//! assert!(matches!(remedy(&fault, &course, 0.5).step, Step::Retry { .. }));
+//! // two models at one host: a bad moment is waited out, a key that is refused is refused for both
+//! let routes = vec![Hop::default(), Hop { model: 1, ..Hop::default() }];
+//! let course = Course::new(&Limits { routes, ..Limits::default() });
+//! let busy = Fault::new(FaultClass::ServerError, "502 Bad Gateway");
+//! assert!(matches!(remedy(&busy, &course, 0.5, &|_| false).step, Step::Retry { .. }));
+//! let refused = Fault::new(FaultClass::Unauthorized, "User not found.");
+//! assert_eq!(remedy(&refused, &course, 0.5, &|_| false).step, Step::GiveUp);
 //! ```
 
 mod budget;
 mod circuit;
 mod course;
 mod fault;
+mod hop;
+mod lesson;
 mod model_id;
 mod pacer;
+mod parameter;
 mod price;
 mod remedy;
 mod strategy;
@@ -25,9 +31,12 @@ mod strategy;
 pub use budget::{Budget, Refusal, Reserved};
 pub use circuit::{Allowed, Circuit, CircuitLimits, CircuitState};
 pub use course::{Course, Limits};
-pub use fault::{Fault, FaultClass};
+pub use fault::{Advice, Blame, Fault, FaultClass};
+pub use hop::Hop;
+pub use lesson::{Lesson, Lessons, Record};
 pub use model_id::{UnknownModel, nearest, resolve};
 pub use pacer::{Admission, Ending, Pacer};
+pub use parameter::{Effort, Efforts, Parameter, Parameters};
 pub use price::{Estimate, estimated_tokens, upper_tokens};
 pub use remedy::{Remedy, Step, remedy};
-pub use strategy::Strategy;
+pub use strategy::{Ladder, Strategy};
