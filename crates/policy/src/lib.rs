@@ -31,7 +31,7 @@ mod strategy;
 pub use budget::{Budget, Refusal, Reserved};
 pub use circuit::{Allowed, Circuit, CircuitLimits, CircuitState};
 pub use course::{Course, Limits};
-pub use fault::{Blame, Fault, FaultClass};
+pub use fault::{Advice, Blame, Fault, FaultClass};
 pub use hop::Hop;
 pub use lesson::{Lesson, Lessons, Record};
 pub use model_id::{UnknownModel, nearest, resolve};

@@ -29,28 +29,25 @@ pub struct Fault {
     pub come_back: Option<Duration>,
     /// Whether it was said that the same request may pass later. It counts for more than the status.
     pub retryable: Option<bool>,
-    /// What the reply itself advises.
+    /// What else a reply told, if it did.
+    pub advice: Option<Box<Advice>>,
+}
+
+/// What a reply tells besides what went wrong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Advice {
+    /// What it advises to do.
     pub hint: Option<String>,
     /// How many requests the limit that was hit allows, in whatever span it counts.
     pub limit: Option<u64>,
-    /// What the reply names in place of what was asked for: models that would serve, or providers that do.
+    /// What it names in place of what was asked for: models that would serve, or providers that do.
     pub instead: Vec<String>,
 }
 
 impl Fault {
     /// A fault without a reply around it.
     pub fn new(class: FaultClass, message: impl Into<String>) -> Fault {
-        Fault {
-            class,
-            message: message.into(),
-            status: None,
-            provider: None,
-            come_back: None,
-            retryable: None,
-            hint: None,
-            limit: None,
-            instead: Vec::new(),
-        }
+        Fault { class, message: message.into(), status: None, provider: None, come_back: None, retryable: None, advice: None }
     }
 
     /// The same fault, with the provider that gave it.
@@ -93,14 +90,17 @@ impl Fault {
         let class = error::class_of(error, status, provider.is_some());
         let waits = error.retry_after().or(come_back.retry_after);
         let resets = ComeBack::read(|name| error.header(name), now_ms).wait().or(come_back.reset_after);
+        let advice = Advice {
+            hint: error.text("remedy_hint").map(str::to_owned),
+            limit: error.header("x-ratelimit-limit").and_then(|text| text.trim().parse().ok()),
+            instead: said::instead(error),
+        };
         Fault {
             message: said::message(error, provider.as_deref()),
             status: Some(status),
             come_back: waits.or(resets).or_else(|| said::resets_at(error, now_ms)),
             retryable: error.availability.as_ref().and_then(|said| said.get("retryable")).and_then(|said| said.as_bool()),
-            hint: error.text("remedy_hint").map(str::to_owned),
-            limit: error.header("x-ratelimit-limit").and_then(|text| text.trim().parse().ok()),
-            instead: said::instead(error),
+            advice: (advice != Advice::default()).then(|| Box::new(advice)),
             provider,
             class,
         }
