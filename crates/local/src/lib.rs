@@ -31,10 +31,13 @@
 
 mod bound;
 mod chat;
+mod elementary;
+mod embedding;
 mod error;
 mod exchange;
 mod gguf;
 mod grammar;
+mod kernel;
 mod labels;
 mod llama;
 mod matrix;
@@ -55,6 +58,7 @@ pub mod weights;
 mod synthetic;
 
 pub use chat::{LocalMessage, Role};
+pub use embedding::{Embedded, EmbeddingModel, EmbeddingOptions};
 pub use error::LocalError;
 pub use exchange::LocalExchange;
 pub use model::{Finish, LoadOptions, LocalAnswer, LocalModel, LocalRequest};
