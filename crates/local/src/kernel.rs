@@ -4,6 +4,8 @@
 //! Each output is summed over the inputs in order, whatever the tile's height, so a row's result does not depend on
 //! the rows beside it.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Outputs of one panel.
@@ -22,7 +24,7 @@ pub(crate) fn largest_tile(arch: Arch) -> usize {
     arch.dispatch(Registers)
 }
 
-/// Heights that kernels exist for; a smaller rest is padded with zeros.
+/// Heights that kernels exist for; a smaller rest is filled up with rows whose outputs nobody writes.
 pub(crate) fn padded(rows: usize) -> usize {
     match rows {
         0..=2 => rows,
@@ -38,18 +40,35 @@ pub(crate) fn pack(input: &[f32], columns: usize, tile_rows: usize, tiles: &mut 
     pack_columns(input, columns, 0..columns, tile_rows, tiles);
 }
 
-/// As `pack`, for some of the columns of rows that are `stride` values apart.
-pub(crate) fn pack_columns(input: &[f32], stride: usize, columns: std::ops::Range<usize>, tile_rows: usize, tiles: &mut Vec<f32>) {
-    tiles.clear();
-    for group in input.chunks(tile_rows * stride) {
-        let height = padded(group.len() / stride);
-        let start = tiles.len();
-        tiles.resize(start + height * columns.len(), 0.0);
-        let tile = &mut tiles[start..];
-        for (row, values) in group.chunks_exact(stride).enumerate() {
-            for (slot, value) in tile[row..].iter_mut().step_by(height).zip(&values[columns.clone()]) {
-                *slot = *value;
-            }
+/// As `pack`, for some of the columns of rows that are `stride` values apart. What `tiles` holds behind the last tile means
+/// nothing.
+pub(crate) fn pack_columns(input: &[f32], stride: usize, columns: Range<usize>, tile_rows: usize, tiles: &mut Vec<f32>) {
+    let rows = input.len() / stride;
+    let heights = rows / tile_rows * tile_rows + padded(rows % tile_rows);
+    let values = heights * columns.len();
+    if tiles.len() < values {
+        tiles.resize(values, 0.0);
+    }
+    for (group, tile) in input.chunks(tile_rows * stride).zip(tiles[..values].chunks_mut(tile_rows * columns.len())) {
+        let columns = columns.clone();
+        match tile.len() / columns.len() {
+            1 => interleave::<1>(group, stride, columns, tile),
+            2 => interleave::<2>(group, stride, columns, tile),
+            4 => interleave::<4>(group, stride, columns, tile),
+            6 => interleave::<6>(group, stride, columns, tile),
+            8 => interleave::<8>(group, stride, columns, tile),
+            _ => interleave::<12>(group, stride, columns, tile),
+        }
+    }
+}
+
+/// One tile. The last row also fills the places that are left.
+fn interleave<const HEIGHT: usize>(group: &[f32], stride: usize, columns: Range<usize>, tile: &mut [f32]) {
+    let last = (group.len() / stride).saturating_sub(1);
+    let rows: [&[f32]; HEIGHT] = std::array::from_fn(|row| &group[row.min(last) * stride..][columns.clone()]);
+    for (column, slots) in tile.as_chunks_mut::<HEIGHT>().0.iter_mut().enumerate() {
+        for (slot, row) in slots.iter_mut().zip(rows) {
+            *slot = row[column];
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -45,7 +46,9 @@ struct Workshop(PathBuf);
 
 impl Workshop {
     fn new(cache_dir: &Path) -> Result<Self, LocalError> {
-        let path = cache_dir.join(format!(".fetching-{}", std::process::id()));
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = cache_dir.join(format!(".fetching-{}-{count}", std::process::id()));
         fs::create_dir_all(&path).map_err(|error| io("creating", &path, &error))?;
         Ok(Self(path))
     }
