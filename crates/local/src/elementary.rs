@@ -22,7 +22,7 @@ pub(crate) fn gelu(x: f32) -> f32 {
     let size = x.abs();
     let z = size * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let series = t * (0.254_829_59 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    let series = t * (0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
     let tail = 0.5 * series * exponential(-z * z);
     x.max(0.0) - size * tail
 }

@@ -52,7 +52,10 @@
 //! # }
 //! ```
 //!
-//! **How fast.** On two cores with AVX-512 (2026), `examples/measure_embedding.rs`: FIGURES
+//! Measured by `examples/measure_embedding.rs` on a core with AVX-512, in processor time: a text of 22 tokens takes 5.5 ms,
+//! one of 106 tokens 30 ms, one of 256 tokens 76 ms, loading 0.13 s. All of it takes 110 MB of memory. Nearly all the time
+//! goes into the weight products, which run at the core's limit for 32-bit floats; texts share a pass without padding, and
+//! passes share out over the cores.
 //!
 //! [`LocalExchange`] puts either or both behind the engine's exchange, each loaded when it is first asked for.
 

@@ -25,7 +25,7 @@ pub(crate) struct WordPiece {
 impl WordPiece {
     /// From a `vocab.txt`: one piece a line, numbered by line.
     pub(crate) fn read(vocabulary: &str) -> Result<Self, Unusable> {
-        let (mut beginnings, mut continuations) = (HashMap::new(), HashMap::new());
+        let (mut beginnings, mut continuations) = (HashMap::<Box<str>, u32>::new(), HashMap::<Box<str>, u32>::new());
         let mut pieces = 0u32;
         for line in vocabulary.lines() {
             let piece = line.trim_end();
@@ -39,7 +39,7 @@ impl WordPiece {
         for (token, name) in named.iter_mut().zip(NAMED) {
             *token = *beginnings.get(name).ok_or_else(|| Unusable(format!("its vocabulary has no {name}")))?;
         }
-        let longest = beginnings.keys().chain(continuations.keys()).map(|piece: &Box<str>| piece.len()).max().unwrap_or(0);
+        let longest = beginnings.keys().chain(continuations.keys()).map(|piece| piece.len()).max().unwrap_or(0);
         Ok(Self { beginnings, continuations, longest, named, vocabulary: pieces as usize })
     }
 

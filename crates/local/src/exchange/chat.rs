@@ -11,7 +11,10 @@ struct Chat {
     messages: Vec<Message>,
     #[serde(default)]
     response_format: Value,
-    max_tokens: usize,
+    #[serde(default)]
+    max_tokens: Option<usize>,
+    #[serde(default)]
+    max_completion_tokens: Option<usize>,
     #[serde(default)]
     temperature: f32,
     #[serde(default)]
@@ -21,7 +24,24 @@ struct Chat {
 #[derive(Deserialize)]
 struct Message {
     role: String,
-    content: String,
+    #[serde(default)]
+    content: Value,
+}
+
+/// What a message says: a text, or parts that are all text.
+fn text(content: &Value) -> Result<String, ExchangeError> {
+    let part = |part: &Value| match part {
+        Value::String(text) => Ok(text.clone()),
+        part => match part.get("text") {
+            Some(Value::String(text)) => Ok(text.clone()),
+            _ => Err(ExchangeError::Engine("the embedded model reads text alone, but a message holds something else".to_owned())),
+        },
+    };
+    match content {
+        Value::Null => Ok(String::new()),
+        Value::Array(parts) => parts.iter().map(part).collect(),
+        content => part(content),
+    }
 }
 
 /// Has the model answer a request's body.
@@ -29,16 +49,17 @@ pub(crate) async fn answer(model: &LocalModel, body: &[u8]) -> Result<RawReply, 
     let chat: Chat = serde_json::from_slice(body).map_err(|error| ExchangeError::Engine(error.to_string()))?;
     let messages = chat.messages.into_iter().map(|message| {
         let role = match message.role.as_str() {
-            "system" => Role::System,
+            "system" | "developer" => Role::System,
             "assistant" => Role::Assistant,
             _ => Role::User,
         };
-        LocalMessage { role, content: message.content }
+        Ok(LocalMessage { role, content: text(&message.content)? })
     });
     let asked = LocalRequest {
-        messages: messages.collect(),
+        messages: messages.collect::<Result<_, ExchangeError>>()?,
         schema: chat.response_format.pointer("/json_schema/schema").cloned(),
-        max_tokens: chat.max_tokens,
+        // without a limit, whatever the context leaves
+        max_tokens: chat.max_tokens.or(chat.max_completion_tokens).unwrap_or(usize::MAX),
         temperature: chat.temperature,
         seed: chat.seed.unwrap_or_default().unsigned_abs(),
     };
@@ -60,4 +81,23 @@ pub(crate) async fn answer(model: &LocalModel, body: &[u8]) -> Result<RawReply, 
         },
     });
     Ok(RawReply { status: 200, body: reply.to_string().into(), ..RawReply::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_texts_in_every_dress() {
+        for (content, said) in [
+            (json!("hi"), "hi"),
+            (Value::Null, ""),
+            (json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {}}]), "ab"),
+        ] {
+            assert_eq!(text(&content).unwrap(), said);
+        }
+        for content in [json!([{"type": "image_url", "image_url": {}}]), json!(7), json!({})] {
+            assert!(text(&content).unwrap_err().to_string().contains("text alone"), "{content}");
+        }
+    }
 }

@@ -195,7 +195,10 @@ async fn models_are_loaded_when_they_are_first_asked() {
         assert_eq!(post(&exchange, "embeddings", json!({"input": "a"})).await.unwrap().status, 200);
     }
     assert_eq!(counts(), [0, 2]);
-    let chat = json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 2});
+    let chat = json!({"messages": [{"role": "developer", "content": null}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}], "max_completion_tokens": 2});
     let reply = post(&exchange, "chat/completions", chat).await.unwrap();
     assert_eq!((reply.status, counts()), (200, [1, 2]));
+    assert!(json_of(&reply)["usage"]["completion_tokens"].as_u64().unwrap() <= 2);
+    let image = json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]});
+    assert!(post(&exchange, "chat/completions", image).await.unwrap_err().to_string().contains("text alone"));
 }
