@@ -13,6 +13,14 @@ pub enum LocalError {
         /// What is wrong with it.
         why: String,
     },
+    /// The embedding model cannot be used.
+    #[error("the embedding model's file {} cannot be used: {why}. Fetch the default again with `corsac models pull`, or point CORSAC_LOCAL_EMBEDDING_MODEL at the folder of another BERT sentence encoder", path.display())]
+    BadEmbeddingModel {
+        /// The file that was read.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The JSON Schema cannot be turned into a grammar.
     #[error("the embedded model cannot enforce this JSON Schema: {0}. Simplify the schema or use another model")]
     BadSchema(String),
@@ -36,12 +44,14 @@ pub enum LocalError {
     #[error("the embedded model has stopped; load it again")]
     Stopped,
     /// The weights could not be fetched.
-    #[error(
-        "the default weights could not be fetched.\n{tried}\nDownload a llama-architecture GGUF yourself and set CORSAC_LOCAL_MODEL to its path"
-    )]
+    #[error("the weights of {what} could not be fetched.\n{tried}\n{instead}")]
     Pull {
+        /// The model.
+        what: &'static str,
         /// One line for each source that was tried, with what it said.
         tried: String,
+        /// What a person can do without the download.
+        instead: &'static str,
     },
     /// A file or directory could not be read or written.
     #[error("{action} {} failed: {why}", path.display())]

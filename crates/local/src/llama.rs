@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::elementary::exponential;
 use crate::gguf::{Gguf, GgufError};
 use crate::matrix::{Matrix, Scratch};
 use crate::quant::to_f32;
@@ -364,21 +365,6 @@ impl WithSimd for Gate<'_> {
     }
 }
 
-/// e^x to about seven digits without a branch, so that loops over it become vector code.
-/// Splits x into n·ln 2 + r and evaluates the Taylor polynomial of degree 6 on |r| ≤ ln 2 / 2.
-#[inline(always)]
-fn exponential(x: f32) -> f32 {
-    let x = x.clamp(-87.0, 88.0);
-    // adding 1.5·2^23 leaves the nearest whole number in the low bits
-    const ROUND: f32 = 12_582_912.0;
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let whole = shifted - ROUND;
-    let rest = x - whole * 0.693_359_4 + whole * 2.121_944_4e-4;
-    let series = 1.0 + rest * (1.0 + rest * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest * (1.0 / 720.0))))));
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
-    series * f32::from_bits(exponent << 23)
-}
-
 /// One token's attention over everything its sequence has seen, up to itself.
 struct Attention<'a> {
     shape: &'a Shape,
@@ -521,16 +507,6 @@ mod tests {
             refused += usize::from(read(damaged).is_err());
         }
         assert!(refused > 100, "only {refused} damaged files were noticed");
-    }
-
-    #[test]
-    fn the_exponential_is_close() {
-        for step in -800..=800 {
-            let x = step as f32 * 0.1;
-            let (got, expected) = (exponential(x), x.exp());
-            assert!((got - expected).abs() <= expected * 3e-6, "e^{x}: {got} is not {expected}");
-        }
-        assert!(exponential(-1000.0) < 1e-37 && exponential(1000.0).is_finite());
     }
 
     #[test]

@@ -10,10 +10,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::gguf::{GgufError, RawMatrix};
+use crate::kernel::{PANEL, Tile, largest_tile, pack, padded};
 use crate::quant::{BLOCK, affine_blocks};
-
-/// Output rows that are widened together.
-const PANEL: usize = 32;
 
 /// Weights of `rows` outputs by `columns` inputs.
 pub(crate) struct Matrix {
@@ -117,7 +115,7 @@ impl Matrix {
                         let height = padded(out.len() / PANEL);
                         let (tile, rest) = tiles.split_at(height * self.columns);
                         tiles = rest;
-                        arch.dispatch(Tile { height, tile, wide, out });
+                        arch.dispatch(Tile { height, tile, panel: wide, start: &[0.0; PANEL], out, stride: PANEL });
                     }
                 });
             });
@@ -134,46 +132,6 @@ impl Matrix {
 thread_local! {
     /// The widened panel; one per pool thread, so that it stays in that core's cache.
     static WIDE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Activation rows of one tile: as many as the registers hold with two vectors of outputs each.
-fn largest_tile(arch: Arch) -> usize {
-    struct Registers;
-    impl WithSimd for Registers {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _simd: S) -> usize {
-            if S::REGISTER_COUNT >= 32 { 12 } else { 6 }
-        }
-    }
-    arch.dispatch(Registers)
-}
-
-/// Heights that kernels exist for; a smaller rest is padded with zeros.
-fn padded(rows: usize) -> usize {
-    match rows {
-        0..=2 => rows,
-        3..=4 => 4,
-        5..=6 => 6,
-        7..=8 => 8,
-        _ => 12,
-    }
-}
-
-/// Reorders rows into tiles of `[column][row in tile]`.
-fn pack(input: &[f32], columns: usize, tile_rows: usize, tiles: &mut Vec<f32>) {
-    tiles.clear();
-    for group in input.chunks(tile_rows * columns) {
-        let height = padded(group.len() / columns);
-        let start = tiles.len();
-        tiles.resize(start + height * columns, 0.0);
-        let tile = &mut tiles[start..];
-        for (row, values) in group.chunks_exact(columns).enumerate() {
-            for (slot, value) in tile[row..].iter_mut().step_by(height).zip(values) {
-                *slot = *value;
-            }
-        }
-    }
 }
 
 struct Widen<'a> {
@@ -197,58 +155,6 @@ impl WithSimd for Widen<'_> {
                 for lane in 0..PANEL {
                     wide[lane] = f32::from(codes[lane]) * scales[lane] + offsets[lane];
                 }
-            }
-        }
-    }
-}
-
-struct Tile<'a> {
-    height: usize,
-    tile: &'a [f32],
-    wide: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Tile<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { height, tile, wide, out } = self;
-        match height {
-            1 => kernel::<S, 1>(simd, tile, wide, out),
-            2 => kernel::<S, 2>(simd, tile, wide, out),
-            4 => kernel::<S, 4>(simd, tile, wide, out),
-            6 => kernel::<S, 6>(simd, tile, wide, out),
-            8 => kernel::<S, 8>(simd, tile, wide, out),
-            _ => kernel::<S, 12>(simd, tile, wide, out),
-        }
-    }
-}
-
-/// Multiplies `HEIGHT` activation rows with a widened panel, holding all sums in registers.
-#[inline(always)]
-fn kernel<S: Simd, const HEIGHT: usize>(simd: S, tile: &[f32], wide: &[f32], out: &mut [f32]) {
-    let inputs = tile.as_chunks::<HEIGHT>().0;
-    let weights = wide.as_chunks::<PANEL>().0;
-    let vector = S::F32_LANES;
-    for first in (0..PANEL).step_by(2 * vector) {
-        let mut sums = [[simd.splat_f32s(0.0); 2]; HEIGHT];
-        for (input, weight) in inputs.iter().zip(weights) {
-            let pair = S::as_simd_f32s(&weight[first..first + 2 * vector]).0;
-            let (left, right) = (pair[0], pair[1]);
-            for row in 0..HEIGHT {
-                let value = simd.splat_f32s(input[row]);
-                sums[row][0] = simd.mul_add_f32s(value, left, sums[row][0]);
-                sums[row][1] = simd.mul_add_f32s(value, right, sums[row][1]);
-            }
-        }
-        for (row, sums) in sums.iter().enumerate() {
-            // the padding rows of the last tile have no output
-            if let Some(out) = out.get_mut(row * PANEL + first..row * PANEL + first + 2 * vector) {
-                let pair = S::as_mut_simd_f32s(out).0;
-                pair[0] = sums[0];
-                pair[1] = sums[1];
             }
         }
     }
