@@ -6,6 +6,7 @@ mod account;
 mod catalog;
 mod embeddings;
 mod events;
+mod golden;
 mod replies;
 mod request;
 mod samples;
