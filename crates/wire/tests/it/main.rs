@@ -7,6 +7,7 @@ mod catalog;
 mod embeddings;
 mod events;
 mod golden;
+mod mutated;
 mod replies;
 mod request;
 mod samples;
