@@ -35,7 +35,7 @@ pub enum ErrorCode {
 /// An endpoint's failure before the one that is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PreviousError {
-    /// The provider, by display name.
+    /// The provider: the older shape has the display name, the newer one the slug.
     pub provider: Option<String>,
     /// The HTTP status.
     pub status: Option<u16>,

@@ -6,6 +6,8 @@ mod account;
 mod catalog;
 mod embeddings;
 mod events;
+mod golden;
+mod mutated;
 mod replies;
 mod request;
 mod samples;

@@ -9,6 +9,8 @@ use corsac_wire::{
 };
 use serde_json::{Value, json};
 
+use crate::samples::sample;
+
 /// A request with these fields besides model and messages is this JSON after them.
 macro_rules! golden {
     ($name:ident: {$($field:ident: $value:expr),+ $(,)?} => $json:expr) => {
@@ -327,4 +329,86 @@ fn embeddings() {
     );
     let least = EmbeddingsRequest { model: "a/m", input: vec![""], ..EmbeddingsRequest::default() };
     assert_eq!(String::from_utf8(least.to_json()).unwrap(), r#"{"model":"a/m","input":[""]}"#);
+}
+
+/// Requests as others have sent them can be made of these types, field by field.
+#[test]
+fn requests_of_the_samples() {
+    let full = sample("request_full").request.unwrap();
+    let schema = raw(&full["response_format"]["json_schema"]["schema"]);
+    let (models, preferences) = (
+        names(&["deepseek/deepseek-v3.2", "meta-llama/llama-3.3-70b-instruct"]),
+        ProviderPreferences {
+            order: names(&["deepinfra", "together"]),
+            only: names(&["deepinfra", "together", "groq"]),
+            ignore: names(&["novita"]),
+            allow_fallbacks: Some(true),
+            require_parameters: Some(true),
+            data_collection: Some("deny".into()),
+            zdr: Some(true),
+            enforce_distillable_text: Some(false),
+            quantizations: names(&["fp8", "bf16", "unknown"]),
+            sort: Some(Sort { by: Some(SortBy::Price), partition: Some(Partition::Model) }),
+            max_price: Some(MaxPrice { prompt: usd("1"), completion: usd("2.5"), request: usd("0"), image: usd("0") }),
+            preferred_min_throughput: Some(Threshold::At(Percentiles { p50: Some(30.0), ..Percentiles::default() })),
+            preferred_max_latency: Some(Threshold::Median(3.0)),
+            ..ProviderPreferences::default()
+        },
+    );
+    let trace = json!({"trace": {"trace_id": "t1", "generation_name": "extract"}});
+    let cached = Part::cached_text("You extract invoices.", CacheControl { ttl: Some(CacheLife::OneHour) });
+    let request = ChatRequest {
+        model: "deepseek/deepseek-v3.2",
+        models: &models,
+        messages: vec![Message::system(vec![cached]), Message::user("Invoice 17, total 12.50 EUR")],
+        max_tokens: Some(512),
+        temperature: Some(0.0),
+        seed: Some(7),
+        response_format: Some(ResponseFormat::JsonSchema {
+            json_schema: JsonSchemaFormat { name: "invoice", strict: true, schema: &schema },
+        }),
+        provider: Some(&preferences),
+        reasoning: Some(Reasoning { effort: Some("none".into()), ..Reasoning::default() }),
+        plugins: &[Plugin::response_healing(), Plugin::verbatim(json!({"id": "context-compression", "enabled": false})).unwrap()],
+        user: Some("hashed-user-1"),
+        session_id: Some("sess-1"),
+        metadata: Some(&BTreeMap::from([("job".to_owned(), "42".to_owned())])),
+        service_tier: Some("default"),
+        verbosity: Some("low"),
+        extra: trace.as_object(),
+        ..ChatRequest::default()
+    };
+    assert_eq!(alike(serde_json::from_slice(&request.to_json()).unwrap()), alike(full));
+
+    let tools = sample("request_tools").request.unwrap();
+    let parameters = raw(&tools["tools"][0]["function"]["parameters"]);
+    let function = ToolFunction { strict: Some(true), ..ToolFunction::new("get_weather", "Current weather", &parameters) };
+    let request = ChatRequest {
+        model: "anthropic/claude-haiku-4.5",
+        messages: vec![Message::user("Weather in Oslo and Rome?")],
+        tools: vec![Tool::Function(function)],
+        tool_choice: Some(ToolChoice::Auto),
+        parallel_tool_calls: Some(true),
+        provider: Some(&ProviderPreferences { require_parameters: Some(true), ..ProviderPreferences::default() }),
+        ..ChatRequest::default()
+    };
+    assert_eq!(alike(serde_json::from_slice(&request.to_json()).unwrap()), alike(tools));
+}
+
+/// Without what says the same in two ways: a number as number or text, and a stream that is not asked for.
+fn alike(mut request: Value) -> Value {
+    if let Some(request) = request.as_object_mut() {
+        request.retain(|name, value| name != "stream" || *value != json!(false));
+    }
+    fn numbers(value: &mut Value) {
+        match value {
+            Value::Number(number) => *value = json!(number.as_f64()),
+            Value::String(text) => *value = text.parse::<f64>().map_or_else(|_| Value::from(text.as_str()), Value::from),
+            Value::Array(items) => items.iter_mut().for_each(numbers),
+            Value::Object(fields) => fields.values_mut().for_each(numbers),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+    numbers(&mut request);
+    request
 }

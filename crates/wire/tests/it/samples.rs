@@ -10,6 +10,8 @@ pub(crate) struct Sample {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// What was asked, where the sample is about that.
+    pub(crate) request: Option<Value>,
 }
 
 impl Sample {
@@ -38,6 +40,7 @@ pub(crate) fn sample(name: &str) -> Sample {
         status: u16::try_from(exchange["http"]["status"].as_u64().unwrap()).unwrap(),
         headers: headers.iter().map(|(key, value)| (key.to_lowercase(), value.as_str().unwrap().to_owned())).collect(),
         body,
+        request: exchange.get_mut("request").map(Value::take),
     }
 }
 
