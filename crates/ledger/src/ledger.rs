@@ -20,6 +20,7 @@ use crate::reader::Reader;
 use crate::runs::{self, RunSummary};
 use crate::spend::{self, SpendBy, SpendLine, SpendWithin};
 use crate::words::{WordTexts, leading};
+use crate::words::WordNumbers;
 use crate::writer::Writer;
 use crate::{CallOutcome, CallRecord, Fingerprint, LedgerError, RunEnd, RunId, RunStart, process};
 
@@ -93,10 +94,18 @@ pub struct Ledger {
 struct Shared {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
+    /// The writer of a ledger in memory: it works on its callers' threads, so that nobody waits for another thread, which
+    /// virtual time would not wait for.
+    in_step: Option<Mutex<InStep>>,
     recall: Reader,
     lists: Reader,
     blame: Blame,
     process_lives: Option<ProcessLives>,
+}
+
+struct InStep {
+    writer: Writer,
+    numbers: WordNumbers,
 }
 
 impl Drop for Shared {
@@ -131,7 +140,14 @@ impl Ledger {
         let blame = Blame::new(Path::new("in memory"), BUSY_TIMEOUT);
         let only = Arc::new(Mutex::new(connection::open_memory(&blame)?));
         let reader = || Reader::of_memory(blame.clone(), only.clone());
-        Ledger::assemble(only.clone(), reader(), reader(), blame.clone(), None)
+        Ok(Ledger::in_step(only.clone(), reader(), reader(), blame.clone()))
+    }
+
+    fn in_step(writing: Arc<Mutex<rusqlite::Connection>>, recall: Reader, lists: Reader, blame: Blame) -> Ledger {
+        let queue = Arc::new(Queue::default());
+        let writer = Writer { connection: writing, queue: queue.clone(), blame: blame.clone() };
+        let in_step = Some(Mutex::new(InStep { writer, numbers: WordNumbers::default() }));
+        Ledger { shared: Arc::new(Shared { queue, writer: None, in_step, recall, lists, blame, process_lives: None }) }
     }
 
     fn assemble(
@@ -147,7 +163,7 @@ impl Ledger {
             .name("ledger".to_owned())
             .spawn(move || writer.work())
             .map_err(|error| LedgerError::Unreachable { path: blame.path.clone(), detail: error.to_string() })?;
-        let shared = Shared { queue, writer: Some(writer), recall, lists, blame, process_lives };
+        let shared = Shared { queue, writer: Some(writer), in_step: None, recall, lists, blame, process_lives };
         Ok(Ledger { shared: Arc::new(shared) })
     }
 
@@ -213,7 +229,18 @@ impl Ledger {
 
     /// Puts a job before the writer.
     pub(crate) fn put(&self, job: Job) -> Result<(), LedgerError> {
-        self.shared.queue.put(job)
+        match &self.shared.in_step {
+            Some(in_step) => {
+                self.shared.queue.put(job)?;
+                let InStep { writer, numbers } = &mut *in_step.lock();
+                let mut jobs = Vec::new();
+                while self.shared.queue.take_waiting(&mut jobs) {
+                    writer.serve(numbers, &mut jobs);
+                }
+                Ok(())
+            }
+            None => self.shared.queue.put(job),
+        }
     }
 
     /// Does something in the writer's next transaction, behind everything handed in before, and waits for the disk.

@@ -79,6 +79,13 @@ impl Queue {
         true
     }
 
+    /// Moves what waits into `batch`; `false` when nothing does.
+    pub(crate) fn take_waiting(&self, batch: &mut Vec<Job>) -> bool {
+        batch.extend(self.state.lock().jobs.drain(..));
+        self.taken.notify_all();
+        !batch.is_empty()
+    }
+
     /// No more jobs will come; the writer ends after those that wait.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;

@@ -38,14 +38,19 @@ impl Writer {
         let mut numbers = WordNumbers::default();
         let mut jobs = Vec::new();
         while self.queue.take(&mut jobs, BATCH_AT_MOST) {
-            match self.write(&mut numbers, &mut jobs) {
-                Ok(done) => jobs.drain(..).zip(done).for_each(|(job, done)| self.acknowledge(job, done)),
-                Err(error) => {
-                    numbers.forget();
-                    let error = self.blame.explain(error);
-                    let waiting = self.queue.fail(error.clone());
-                    jobs.drain(..).chain(waiting).for_each(|job| refuse(job, &error));
-                }
+            self.serve(&mut numbers, &mut jobs);
+        }
+    }
+
+    /// Writes some jobs and tells each how it went.
+    pub(crate) fn serve(&self, numbers: &mut WordNumbers, jobs: &mut Vec<Job>) {
+        match self.write(numbers, jobs) {
+            Ok(done) => jobs.drain(..).zip(done).for_each(|(job, done)| self.acknowledge(job, done)),
+            Err(error) => {
+                numbers.forget();
+                let error = self.blame.explain(error);
+                let waiting = self.queue.fail(error.clone());
+                jobs.drain(..).chain(waiting).for_each(|job| refuse(job, &error));
             }
         }
     }
