@@ -36,7 +36,11 @@ pub(crate) async fn run(arguments: Ask) -> Result<Exit, Stop> {
         system: arguments.system.clone().unwrap_or_default().into(),
         user: question,
         contract,
-        settings: Arc::new(CallSettings { temperature: arguments.temperature, max_tokens: arguments.max_tokens, ..CallSettings::default() }),
+        settings: Arc::new(CallSettings {
+            temperature: arguments.temperature,
+            max_tokens: arguments.max_tokens,
+            ..CallSettings::default()
+        }),
     };
     let watch = interrupt::watch(&engine.dispatcher);
     let outcome = if arguments.json || matches!(call.contract, Contract::Json(_)) {
@@ -131,8 +135,10 @@ fn contract(schema: Option<&str>) -> Result<Contract, Stop> {
     let Some(given) = schema else { return Ok(Contract::Text) };
     let text = match std::fs::read_to_string(given) {
         Ok(text) => text,
-        Err(_) if given.trim_start().starts_with('{') || given.contains(':') => given.to_owned(),
-        Err(error) => return Err(Stop::new(Exit::Usage, format!("the schema {given} cannot be read: {error}"))),
+        Err(error) if given.ends_with(".json") => {
+            return Err(Stop::new(Exit::Usage, format!("the schema {given} cannot be read: {error}")));
+        }
+        Err(_) => given.to_owned(),
     };
     let schema = Schema::from_text(&text).map_err(|error| Stop::new(Exit::Usage, format!("--schema: {error}")))?;
     Ok(Contract::Json(schema))

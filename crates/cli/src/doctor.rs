@@ -91,7 +91,10 @@ pub(crate) async fn run(arguments: Doctor) -> Result<Exit, Stop> {
         screen::result("all is well");
         Ok(Exit::Done)
     } else {
-        screen::result(&format!("{} to mend", if findings.wrong == 1 { "one thing".to_owned() } else { format!("{} things", findings.wrong) }));
+        screen::result(&format!(
+            "{} to mend",
+            if findings.wrong == 1 { "one thing".to_owned() } else { format!("{} things", findings.wrong) }
+        ));
         Ok(Exit::Failure)
     }
 }
@@ -117,7 +120,9 @@ fn key(prepared: &Prepared, findings: &mut Findings) -> bool {
             findings.ok("key", format!("of this model ({})", prepared.doors[0].key_label()));
             true
         }
-        (EngineChoice::Openrouter, None) if prepared.doors[0].base_url.trim_end_matches('/') != corsac_dispatch::config::DEFAULT_BASE_URL => {
+        (EngineChoice::Openrouter, None)
+            if prepared.doors[0].base_url.trim_end_matches('/') != corsac_dispatch::config::DEFAULT_BASE_URL =>
+        {
             findings.note("key", "none; the server may not need one");
             true
         }
@@ -141,7 +146,11 @@ async fn service(exchange: &dyn Exchange, findings: &mut Findings) -> bool {
     let reply = match exchange.exchange(Request::get("key", PATIENCE)).await {
         Ok(reply) => reply,
         Err(error) => {
-            findings.wrong("service", format!("{}: {error}", exchange.address()), "check the network, and OPENROUTER_BASE_URL if it is set");
+            findings.wrong(
+                "service",
+                format!("{}: {error}", exchange.address()),
+                "check the network, and OPENROUTER_BASE_URL if it is set",
+            );
             return false;
         }
     };
@@ -226,8 +235,13 @@ async fn models(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: 
         let call = call(RunId::unrecorded(), Contract::Json(Schema::boolean("answer")), "?");
         let outlook = dispatcher.outlook(&call, route).await;
         match &outlook.impossible {
-            Some(why) => findings.wrong("model", format!("{}: {why}", route.model), "loosen the profile's provider settings or name another model"),
-            None => findings.ok("model", format!("{}{}", route.model, if outlook.why.is_empty() { String::new() } else { format!(": {}", outlook.why) })),
+            Some(why) => {
+                findings.wrong("model", format!("{}: {why}", route.model), "loosen the profile's provider settings or name another model")
+            }
+            None => findings.ok(
+                "model",
+                format!("{}{}", route.model, if outlook.why.is_empty() { String::new() } else { format!(": {}", outlook.why) }),
+            ),
         }
     }
 }
@@ -278,7 +292,7 @@ async fn calls(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: &
     }
     if outcome.is_ok() {
         failover(prepared, doors, &settings, plain, findings, &ask).await;
-        let schema = Schema::from_text("reasoning text, answer text").map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
+        let schema = Schema::from_text("reasoning string, answer string").map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
         let question = "Question: what does a web server do? Think first (reasoning), then answer in one short sentence (answer).";
         let (outcome, took) = ask(settings, doors.to_vec(), Contract::Json(schema), question).await;
         match outcome {
@@ -288,7 +302,9 @@ async fn calls(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: &
                 findings.ok("module", format!("question -> reasoning, answer in {:.1} s: {text:?}", took.as_secs_f64()));
             }
             Err(failure) if !doors[0].exchange.routes() => findings.note("module", failure.message.to_string()),
-            Err(failure) => findings.wrong("module", failure.message.to_string(), "try structured_output_strategy = \"prefer_tools\", or another model"),
+            Err(failure) => {
+                findings.wrong("module", failure.message.to_string(), "try structured_output_strategy = \"prefer_tools\", or another model")
+            }
         }
     }
     let state = if findings.wrong == before { EndState::Completed } else { EndState::Failed };
@@ -326,10 +342,15 @@ async fn failover(
             let added = took.saturating_sub(plain).as_secs_f64();
             findings.ok("failover", format!("with the first address dead, {} answered, {added:.1} s later", answer.model));
         }
-        Err(failure) => findings.wrong("failover", failure.message.to_string(), "run `corsac doctor` again; if it stays, it is a defect of Corsac"),
+        Err(failure) => {
+            findings.wrong("failover", failure.message.to_string(), "run `corsac doctor` again; if it stays, it is a defect of Corsac")
+        }
     }
     if prepared.settings.routes.len() < 2 {
-        findings.note("fallbacks", "there are none: name some with --fallback or `models = [...]` in a profile, so that an outage costs no row");
+        findings.note(
+            "fallbacks",
+            "there are none: name some with --fallback or `models = [...]` in a profile, so that an outage costs no row",
+        );
     }
 }
 

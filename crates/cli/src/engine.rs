@@ -205,7 +205,8 @@ impl Prepared {
     pub(crate) fn http_options(&self, door: usize) -> Result<HttpOptions, Stop> {
         let options = self.doors[door].http(HTTP_WINDOW);
         if !options.base_url.starts_with("http://") && !options.base_url.starts_with("https://") {
-            let origin = if options.base_url == self.config.base_url.0 { format!(" (from {})", self.config.base_url.1) } else { String::new() };
+            let origin =
+                if options.base_url == self.config.base_url.0 { format!(" (from {})", self.config.base_url.1) } else { String::new() };
             return Err(Stop::new(
                 Exit::Configuration,
                 format!("the base URL {:?}{origin} must begin with http:// or https://", options.base_url),
@@ -230,7 +231,10 @@ impl Prepared {
             let engine = self.doors[place].engine;
             let exchange: Arc<dyn Exchange> = match engine {
                 Kind::OpenRouter => {
-                    self.check_key(place)?;
+                    // doors that no route leads through need no key until somebody asks for them
+                    if self.settings.routes.iter().any(|route| route.door == place) {
+                        self.check_key(place)?;
+                    }
                     Arc::new(HttpExchange::new(&self.http_options(place)?)?)
                 }
                 Kind::OpenAi => Arc::new(HttpExchange::new(&self.http_options(place)?)?.openai_compatible()),

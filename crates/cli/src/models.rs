@@ -1,7 +1,7 @@
 //! `corsac models`: what can be asked, and the embedded model's weights.
 
 use corsac_dispatch::config::Config;
-use corsac_dispatch::{Exchange, Catalog, CatalogError, Clock, HttpExchange, SystemClock};
+use corsac_dispatch::{Catalog, CatalogError, Clock, Exchange, HttpExchange, SystemClock};
 use corsac_local::weights;
 use corsac_wire::Usd;
 use corsac_wire::catalog::Model;

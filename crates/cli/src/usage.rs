@@ -60,7 +60,8 @@ fn moment(text: &str) -> Result<i64, Stop> {
 
 fn table(by: UsageBy, lines: &[SpendLine], sum: Usd) {
     let width = lines.iter().map(|line| line.key.chars().count()).max().unwrap_or(0).max(8);
-    let head = |name: &str| format!("{name:<width$} {:>14} {:>9} {:>9} {:>12} {:>12} {:>12}", "cost", "calls", "requests", "in", "cached", "out");
+    let head =
+        |name: &str| format!("{name:<width$} {:>14} {:>9} {:>9} {:>12} {:>12} {:>12}", "cost", "calls", "requests", "in", "cached", "out");
     screen::result(&head(by.name()));
     let row = |line: &SpendLine| {
         screen::result(&format!(
@@ -107,7 +108,12 @@ fn exact(cost: Usd) -> String {
 /// All digits of an amount, without those at the end that say nothing.
 fn plain(cost: Usd) -> String {
     let pico = cost.pico();
-    let text = format!("{}{}.{:012}", if pico < 0 { "-" } else { "" }, pico.unsigned_abs() / 1_000_000_000_000, pico.unsigned_abs() % 1_000_000_000_000);
+    let text = format!(
+        "{}{}.{:012}",
+        if pico < 0 { "-" } else { "" },
+        pico.unsigned_abs() / 1_000_000_000_000,
+        pico.unsigned_abs() % 1_000_000_000_000
+    );
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use corsac_policy::{Hop, Admission, Course, Ending, Fault, FaultClass, Limits, Pacer, remedy};
+use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Hop, Limits, Pacer, remedy};
 
 const ROUNDS: u32 = 1_000_000;
 

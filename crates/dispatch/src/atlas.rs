@@ -51,14 +51,7 @@ impl fmt::Debug for Atlas {
 impl Atlas {
     /// Nothing known yet. `folder` is where endpoints are kept from one process to the next.
     pub(crate) fn new(exchange: Arc<dyn Exchange>, clock: Arc<dyn Clock>, folder: Option<PathBuf>) -> Atlas {
-        Atlas {
-            exchange,
-            clock,
-            folder,
-            models: RwLock::default(),
-            endpoints: Mutex::default(),
-            providers: OnceCell::new(),
-        }
+        Atlas { exchange, clock, folder, models: RwLock::default(), endpoints: Mutex::default(), providers: OnceCell::new() }
     }
 
     /// Takes in a catalog.

@@ -158,14 +158,7 @@ impl Dispatcher {
     }
 
     /// Records each vector and lets it go. The request stands with the first text; the others carry their share of its cost.
-    async fn release(
-        &self,
-        batch: Vec<Waiting>,
-        distinct: &[usize],
-        vectors: Vec<Value>,
-        answer: &Answer,
-        attempts: Vec<AttemptRecord>,
-    ) {
+    async fn release(&self, batch: Vec<Waiting>, distinct: &[usize], vectors: Vec<Value>, answer: &Answer, attempts: Vec<AttemptRecord>) {
         let texts: Vec<u64> = distinct.iter().map(|place| batch[*place].call.user.len() as u64 + 1).collect();
         let shares = shares(answer.cost, &texts);
         let by_text: HashMap<String, usize> =
@@ -292,7 +285,6 @@ impl Contract {
         matches!(self, Contract::Embedding { .. })
     }
 }
-
 
 #[cfg(test)]
 mod tests {

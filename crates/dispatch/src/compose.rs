@@ -10,7 +10,8 @@ use corsac_policy::{Course, Effort, Hop, Limits, Parameter, Parameters, Strategy
 use corsac_schema::{Dialect, Schema};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{
-    ChatRequest, EmbeddingsRequest, EncodingFormat, JsonSchemaFormat, Message, ProviderPreferences, Reasoning, ResponseFormat, Tool, ToolChoice, ToolFunction, Usd, raw,
+    ChatRequest, EmbeddingsRequest, EncodingFormat, JsonSchemaFormat, Message, ProviderPreferences, Reasoning, ResponseFormat, Tool,
+    ToolChoice, ToolFunction, Usd, raw,
 };
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
@@ -238,16 +239,8 @@ pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
     let hops = vec![Hop::default(); routes.len()];
     let course = Course::new(&limits(call, settings.request_of(route), hops, speech));
     let fallbacks = fallbacks(settings, &routes, 0, speech);
-    let draft = Draft {
-        course: &course,
-        route,
-        model: &route.model,
-        fallbacks: &fallbacks,
-        rejected: None,
-        ignored: &[],
-        speech,
-        streams: false,
-    };
+    let draft =
+        Draft { course: &course, route, model: &route.model, fallbacks: &fallbacks, rejected: None, ignored: &[], speech, streams: false };
     Composer::default().body(call, settings, &draft)
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use corsac_wire::Usd;
 use serde_json::Value;
 
+use crate::Clock;
 use crate::atlas::Atlas;
 use crate::exchange::{Exchange, Request};
-use crate::Clock;
 
 /// One key at one base URL.
 #[derive(Debug, Clone)]
@@ -50,8 +50,7 @@ const ABSENT: u8 = 3;
 impl OpenDoor {
     /// Doors in use, with accounts and hosts told apart.
     pub(crate) fn all(doors: Vec<Door>, clock: &Arc<dyn Clock>, folder: Option<&PathBuf>) -> Vec<OpenDoor> {
-        let keys: Vec<(String, Option<Arc<str>>)> =
-            doors.iter().map(|door| (door.exchange.address(), door.key_label.clone())).collect();
+        let keys: Vec<(String, Option<Arc<str>>)> = doors.iter().map(|door| (door.exchange.address(), door.key_label.clone())).collect();
         let number = |place: usize, same: &dyn Fn(usize) -> bool| {
             u16::try_from((0..place).find(|earlier| same(*earlier)).unwrap_or(place)).unwrap_or(u16::MAX)
         };

@@ -64,10 +64,7 @@ pub(crate) fn failure_of(ends: Ends, address: &str, routes: &[Route], budget: Op
     match fault.class {
         FaultClass::Unauthorized => Failure::new(
             FailureKind::Unauthorized,
-            format!(
-                "{} refused the key: {said}. Check OPENROUTER_API_KEY; keys are made at https://openrouter.ai/settings/keys",
-                address
-            ),
+            format!("{} refused the key: {said}. Check OPENROUTER_API_KEY; keys are made at https://openrouter.ai/settings/keys", address),
         ),
         FaultClass::Forbidden | FaultClass::Region | FaultClass::AgenticHarness => {
             Failure::new(FailureKind::Refused, format!("not allowed: {said}"))
@@ -98,10 +95,7 @@ pub(crate) fn failure_of(ends: Ends, address: &str, routes: &[Route], budget: Op
         }
         FaultClass::NotTheService => Failure::new(
             FailureKind::Offline,
-            format!(
-                "{} does not speak OpenRouter's API: {said}. Check OPENROUTER_BASE_URL; it normally ends in /api/v1",
-                address
-            ),
+            format!("{} does not speak OpenRouter's API: {said}. Check OPENROUTER_BASE_URL; it normally ends in /api/v1", address),
         ),
         FaultClass::SchemaRefused | FaultClass::StrictRefused => {
             Failure::new(FailureKind::Refused, format!("every provider refused the schema: {said}"))

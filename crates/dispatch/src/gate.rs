@@ -100,14 +100,8 @@ pub(crate) struct Permit {
 
 impl Gate {
     pub(crate) fn new(clock: Arc<dyn Clock>, ceiling: Option<Usd>) -> Arc<Gate> {
-        let state = State {
-            lanes: Vec::new(),
-            budget: Budget::new(ceiling),
-            in_flight: 0,
-            ending: None,
-            timer: None,
-            free_until: Vec::new(),
-        };
+        let state =
+            State { lanes: Vec::new(), budget: Budget::new(ceiling), in_flight: 0, ending: None, timer: None, free_until: Vec::new() };
         Arc::new_cyclic(|this| Gate { state: Mutex::new(state), clock, this: this.clone() })
     }
 
@@ -117,7 +111,9 @@ impl Gate {
             let mut state = self.state.lock();
             let lane = state.lane(&asked);
             let (reply, waiting) = oneshot::channel();
-            state.lanes[lane].queue.push(asked.caller, Waiter { at_most: asked.at_most, tokens: asked.tokens, insists: asked.insists, reply });
+            state.lanes[lane]
+                .queue
+                .push(asked.caller, Waiter { at_most: asked.at_most, tokens: asked.tokens, insists: asked.insists, reply });
             self.pump(&mut state);
             waiting
         };
@@ -337,7 +333,8 @@ mod tests {
 
     async fn enter(gate: &Gate, window: usize, caller: u64, at_most: Option<Usd>) -> Result<Permit, Denied> {
         let route = Route::to("m");
-        gate.enter(Asked { route: &route, window, pace: Pace::default(), has_others: false, insists: true, caller, at_most, tokens: 0 }).await
+        gate.enter(Asked { route: &route, window, pace: Pace::default(), has_others: false, insists: true, caller, at_most, tokens: 0 })
+            .await
     }
 
     fn ended(ending: Ending, cost: Usd) -> Ended {

@@ -17,8 +17,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::proxy::ProxyConnector;
 use crate::exchange::{Exchange, ExchangeError, OpenReply, RawReply, Request};
+use crate::proxy::ProxyConnector;
 
 /// The app a request is counted for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,9 +161,7 @@ impl HttpExchange {
 
     /// The headers of every request as a person may see them: never the key.
     pub fn shown_headers(&self) -> Vec<(String, String)> {
-        let shown = |(name, value): (&HeaderName, &HeaderValue)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
+        let shown = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
         let attribution = [header::REFERER, header::TITLE, header::TITLE_LEGACY, header::CATEGORIES];
         let told = |name: &HeaderName| attribution.iter().any(|known| name.as_str().eq_ignore_ascii_case(known));
         let own = |name: &HeaderName| self.own_headers.iter().any(|own| name.as_str().eq_ignore_ascii_case(own));

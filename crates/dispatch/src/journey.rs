@@ -156,13 +156,7 @@ impl Dispatcher {
         }
     }
 
-    async fn travel(
-        &self,
-        call: &Call,
-        routes: &[Route],
-        journey: &mut Journey,
-        listener: &Listener,
-    ) -> Result<(Validated, Served), Ends> {
+    async fn travel(&self, call: &Call, routes: &[Route], journey: &mut Journey, listener: &Listener) -> Result<(Validated, Served), Ends> {
         loop {
             let place = journey.course.route;
             let route = &routes[place];

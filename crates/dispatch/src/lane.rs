@@ -123,7 +123,8 @@ impl<T> Lane<T> {
     /// A provider rests: as long as it said, else longer each time.
     pub(crate) fn rest_provider(&mut self, now: Duration, provider: &str, come_back: Option<Duration>) {
         let place = self.resting.iter().position(|resting| resting.provider == provider);
-        let rests = place.map_or(0, |place| if now < self.resting[place].until { self.resting[place].rests } else { self.resting[place].rests + 1 });
+        let rests = place
+            .map_or(0, |place| if now < self.resting[place].until { self.resting[place].rests } else { self.resting[place].rests + 1 });
         let wait = come_back.unwrap_or_else(|| FIRST_REST.saturating_mul(1 << rests.min(10)).min(LONGEST_REST));
         let resting = Resting { provider: provider.to_owned(), until: now + wait, rests };
         match place {

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn this_machine_is_reached_directly() {
-        for (uri, here) in [("http://127.0.0.1:8080/x", true), ("http://[::1]/", true), ("https://LOCALHOST/", true), ("https://openrouter.ai/", false)] {
+        for (uri, here) in
+            [("http://127.0.0.1:8080/x", true), ("http://[::1]/", true), ("https://LOCALHOST/", true), ("https://openrouter.ai/", false)]
+        {
             assert_eq!(is_here(&uri.parse().unwrap()), here, "{uri}");
         }
     }

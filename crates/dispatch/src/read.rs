@@ -136,8 +136,16 @@ fn read_chat(chat: &ChatReply, contract: &Contract, strategy: Strategy, tool: &s
             (Err(fault.from_provider(chat.provider.as_deref())), rejected)
         }
     };
-    let reading =
-        Reading { result, rejected, model: None, provider: None, generation_id: None, usage: chat.usage.unwrap_or_default(), status: None, was_cut: false };
+    let reading = Reading {
+        result,
+        rejected,
+        model: None,
+        provider: None,
+        generation_id: None,
+        usage: chat.usage.unwrap_or_default(),
+        status: None,
+        was_cut: false,
+    };
     with_source(reading, chat)
 }
 

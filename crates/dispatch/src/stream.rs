@@ -63,7 +63,15 @@ impl Listener {
     }
 
     /// Sends a request and reads what comes of it, handing on the pieces where somebody listens.
-    pub(crate) async fn hear(&self, door: &OpenDoor, request: Request, deadlines: &Deadlines, call: &Call, strategy: Strategy, now_ms: i64) -> Reading {
+    pub(crate) async fn hear(
+        &self,
+        door: &OpenDoor,
+        request: Request,
+        deadlines: &Deadlines,
+        call: &Call,
+        strategy: Strategy,
+        now_ms: i64,
+    ) -> Reading {
         if !self.listens() {
             let reply = door.exchange.exchange(request).await;
             return read(reply, &call.contract, strategy, &call.origin.operator, now_ms);
@@ -75,7 +83,15 @@ impl Listener {
         }
     }
 
-    async fn follow(&self, door: &OpenDoor, request: Request, deadlines: &Deadlines, call: &Call, strategy: Strategy, now_ms: i64) -> Reading {
+    async fn follow(
+        &self,
+        door: &OpenDoor,
+        request: Request,
+        deadlines: &Deadlines,
+        call: &Call,
+        strategy: Strategy,
+        now_ms: i64,
+    ) -> Reading {
         let first_byte = request.first_byte;
         let (head, mut body) = match door.exchange.open(request).await {
             Ok(OpenReply { head, body }) => (head, body),
@@ -99,7 +115,8 @@ impl Listener {
             };
             // errors before the first token, and servers that do not stream, answer with one JSON document
             let streams = *is_stream.get_or_insert_with(|| {
-                head.status == 200 && piece.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte != b'{' && *byte != b'<')
+                head.status == 200
+                    && piece.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte != b'{' && *byte != b'<')
             });
             if !streams {
                 whole.extend_from_slice(&piece);
@@ -143,7 +160,9 @@ impl Listener {
             let item = match event {
                 StreamEvent::Text { choice: 0, text } if !text.is_empty() => StreamItem::Text(text),
                 StreamEvent::Reasoning { choice: 0, text } if !text.is_empty() => StreamItem::Reasoning(text),
-                StreamEvent::ToolCallFragment { choice: 0, call, id, name, arguments } => StreamItem::ToolCall { call, id, name, arguments },
+                StreamEvent::ToolCallFragment { choice: 0, call, id, name, arguments } => {
+                    StreamItem::ToolCall { call, id, name, arguments }
+                }
                 _ => continue,
             };
             // thoughts may be thought again; what belongs to the answer cannot be taken back

@@ -19,8 +19,8 @@ use crate::queue::{Job, Queue, SharedRows};
 use crate::reader::Reader;
 use crate::runs::{self, RunSummary};
 use crate::spend::{self, SpendBy, SpendLine, SpendWithin};
-use crate::words::{WordTexts, leading};
 use crate::words::WordNumbers;
+use crate::words::{WordTexts, leading};
 use crate::writer::Writer;
 use crate::{CallOutcome, CallRecord, Fingerprint, LedgerError, RunEnd, RunId, RunStart, process};
 

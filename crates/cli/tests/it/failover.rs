@@ -16,7 +16,8 @@ fn every_row_is_answered_by_the_next_model() {
         let server = Simulated::start(&format!("[[down]]\nmodel = \"openai/gpt-4o-mini\"\nfault = \"{fault}\"\n"));
         let shell = Shell::at(server.url());
         with_texts(&shell, 12);
-        let ran = shell.sql(QUERY, &["--fallback", "anthropic/claude-3-haiku"]).ends_with(0).says(&["anthropic/claude-3-haiku", "0 failed"]);
+        let ran =
+            shell.sql(QUERY, &["--fallback", "anthropic/claude-3-haiku"]).ends_with(0).says(&["anthropic/claude-3-haiku", "0 failed"]);
         assert_eq!(ran.stdout.lines().count(), 13, "{fault}: {}", ran.stdout);
     }
 }
