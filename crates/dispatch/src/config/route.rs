@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use corsac_wire::header::{CATEGORIES, REFERER, TITLE, TITLE_LEGACY};
+
 use super::door::{is_openrouter, same_server};
 use super::profile::bare_openai_id;
 use super::tables::{ListEntry, ModelTable, Profile};
@@ -212,7 +214,10 @@ impl Config {
         if let (Some(name), None) = (own.key_variable, &key) {
             return Err(self.wrong(format!("{} takes its key from {name}, but neither the environment nor a .env file has it", own.place)));
         }
-        let mut headers = if at_home || (at_openrouter && main.engine == Engine::OpenRouter) { main.headers } else { Vec::new() };
+        // who the app is may be known to all, and what speaks OpenRouter's API gets all headers
+        let for_all = |name: &str| [REFERER, TITLE, TITLE_LEGACY, CATEGORIES].iter().any(|known| known.eq_ignore_ascii_case(name));
+        let mut headers = main.headers;
+        headers.retain(|(name, _)| at_home || engine == Engine::OpenRouter || for_all(name));
         for (name, text) in own.headers {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             headers.push((name.clone(), text.as_str().to_owned()));
