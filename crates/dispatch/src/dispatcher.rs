@@ -361,6 +361,8 @@ impl Dispatcher {
             cost: cost.unwrap_or_default(),
             cost_source,
             generation_id: reading.generation_id.clone(),
+            byok: reading.usage.is_byok.unwrap_or(false),
+            ..AttemptRecord::default()
         });
         Ok(reading)
     }
@@ -465,6 +467,10 @@ impl Dispatcher {
             operator: Arc::clone(&call.origin.operator),
             row: call.origin.row,
             input: call.user.clone(),
+            schema: match &call.contract {
+                Contract::Text => None,
+                Contract::Json(schema) => Some(Fingerprint::of([schema.fingerprint_text().as_bytes()])),
+            },
             outcome,
             attempts,
         }
@@ -513,6 +519,8 @@ fn usage(reading: &Reading) -> Usage {
         prompt_tokens: reading.usage.prompt_tokens,
         completion_tokens: reading.usage.completion_tokens,
         cached_tokens: reading.usage.cached_tokens(),
+        reasoning_tokens: reading.usage.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
+        ..Usage::default()
     }
 }
 

@@ -130,7 +130,7 @@ impl Names {
 
     fn call(&self, run: &RunId, row: u64, is_answered: bool) -> CallRecord {
         let cost = Usd::from_pico(14_250_000);
-        let usage = Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128 };
+        let usage = Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128, ..Usage::default() };
         let moment = 1_790_000_000_000 + row as i64;
         let answer = || StoredAnswer {
             body: format!("{{\"section\":\"delivery\",\"mood\":\"bad\",\"number\":{row}}}"),
@@ -156,6 +156,7 @@ impl Names {
             cost,
             cost_source: CostSource::Reported,
             generation_id: Some(format!("gen-1790000000-{row:020}")),
+            ..AttemptRecord::default()
         };
         CallRecord {
             run: run.clone(),
@@ -166,6 +167,7 @@ impl Names {
                 "Parcel {row} came four days late, the box was open and nobody answers the telephone. {}",
                 "No reply. ".repeat(6)
             ),
+            schema: None,
             outcome: if is_answered { CallOutcome::Answered(answer()) } else { CallOutcome::FromMemory },
             attempts: if is_answered { vec![attempt()] } else { Vec::new() },
         }

@@ -3,52 +3,38 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use corsac_wire::Usd;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::record::{CallOutcome, CallRecord, CostSource, EndState, Usage};
+use crate::days::day_of;
+use crate::queue::SharedRows;
+use crate::record::{CallOutcome, CallRecord, CostSource, EndState};
+use crate::shared::Sharing;
+use crate::sizes::Sizes;
+use crate::sums::{Bookings, SpendKey, Sums, stored};
 use crate::words::{WordNumbers, WordStatements, leading};
-use crate::{AttemptRecord, Fingerprint, RunEnd, RunId, RunStart, StoredAnswer, process};
+use crate::{AttemptRecord, Fingerprint, HoldId, RunEnd, RunId, RunStart, StoredAnswer, holds, process};
 
 /// Bits of a call's or attempt's key that hold its position in the run. The rest holds the run's number.
 pub(crate) const POSITION_BITS: u32 = 36;
 
 /// Characters kept of a message or remedy.
-const MESSAGE_CHARACTERS: usize = 4_000;
+pub(crate) const MESSAGE_CHARACTERS: usize = 4_000;
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
-
-/// What a run gained in this batch.
+/// What a run gained in this batch since the sums were last written.
+#[derive(Debug, Default)]
 struct Gain {
     number: i64,
     calls_before: i64,
     attempts_before: i64,
+    lists_before: i64,
     calls: i64,
     answered: i64,
     from_memory: i64,
     failed: i64,
-    rows_served: i64,
     attempts: i64,
-    usage: Usage,
-    cost: Usd,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct SpendKey {
-    run: i64,
-    day: i64,
-    model: i64,
-    provider: i64,
-}
-
-#[derive(Default)]
-struct SpendGain {
-    calls: i64,
-    answered: i64,
-    attempts: i64,
-    usage: Usage,
-    cost: Usd,
 }
 
 /// The open transaction.
@@ -60,7 +46,11 @@ pub(crate) struct Batch<'c> {
     attempt: CachedStatement<'c>,
     answer: CachedStatement<'c>,
     runs: HashMap<RunId, Option<Gain>>,
-    spend: HashMap<SpendKey, SpendGain>,
+    bookings: Bookings,
+    sizes: Sizes,
+    sharing: Sharing,
+    /// What attempts took from holds.
+    charges: Vec<(HoldId, Usd)>,
 }
 
 impl<'c> Batch<'c> {
@@ -79,23 +69,29 @@ impl<'c> Batch<'c> {
             attempt: connection.prepare_cached(
                 "INSERT INTO attempt (id, started_ms, duration_ms, model_asked, model_served, provider, strategy,
                                       http_status, fault, message, remedy, prompt_tokens, completion_tokens,
-                                      cached_tokens, cost_pico, cost_source, generation_id)
-                 VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                                      cached_tokens, cost_pico, cost_source, generation_id, reasoning_tokens,
+                                      cache_write_tokens, byok, upstream_pico, key_label, first_byte_ms, route_asked,
+                                      route_served)
+                 VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             )?,
             // Of two runs that answered the same, the newer answer stays, whichever is written last.
             answer: connection.prepare_cached(
                 "INSERT INTO answer (fingerprint, body, model, provider, cost_pico, prompt_tokens, completion_tokens,
-                                     cached_tokens, created_ms, repaired)
-                 VALUES (?,?,?,?,?,?,?,?,?,?)
+                                     cached_tokens, created_ms, repaired, reasoning_tokens, cache_write_tokens)
+                 VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
                  ON CONFLICT (fingerprint) DO UPDATE SET
                      body = excluded.body, model = excluded.model, provider = excluded.provider,
                      cost_pico = excluded.cost_pico, prompt_tokens = excluded.prompt_tokens,
                      completion_tokens = excluded.completion_tokens, cached_tokens = excluded.cached_tokens,
-                     created_ms = excluded.created_ms, repaired = excluded.repaired
+                     created_ms = excluded.created_ms, repaired = excluded.repaired,
+                     reasoning_tokens = excluded.reasoning_tokens, cache_write_tokens = excluded.cache_write_tokens
                  WHERE excluded.created_ms >= created_ms",
             )?,
             runs: HashMap::new(),
-            spend: HashMap::new(),
+            bookings: Bookings::default(),
+            sizes: Sizes::default(),
+            sharing: Sharing::default(),
+            charges: Vec::new(),
         })
     }
 
@@ -126,7 +122,11 @@ impl<'c> Batch<'c> {
                 start.started_ms,
             ])?;
         self.connection
-            .prepare_cached("INSERT INTO run_total VALUES (?,0,0,0,0,0,0,0,0,0,0)")?
+            .prepare_cached(
+                "INSERT INTO run_total (run, calls, answered, from_memory, failed, rows_served, attempts, prompt_tokens,
+                                        completion_tokens, cached_tokens, cost_pico)
+                 VALUES (?,0,0,0,0,0,0,0,0,0,0)",
+            )?
             .execute([self.connection.last_insert_rowid()])?;
         // Had somebody asked for this id before, it would be remembered as unknown.
         self.runs.remove(&id);
@@ -150,16 +150,12 @@ impl<'c> Batch<'c> {
     }
 
     /// `false` when there is no such run.
-    pub(crate) fn shared(&mut self, run: &RunId, fingerprint: &Fingerprint, rows: u64) -> rusqlite::Result<bool> {
+    pub(crate) fn shared(&mut self, run: &RunId, fingerprint: Fingerprint, rows: &SharedRows) -> rusqlite::Result<bool> {
         let Some(gain) = gain_of(&mut self.runs, self.connection, run)? else { return Ok(false) };
-        let rows = stored(rows);
-        gain.rows_served = gain.rows_served.saturating_add(rows);
-        self.connection
-            .prepare_cached(
-                "INSERT INTO shared (run, fingerprint, rows) VALUES (?,?,?)
-                 ON CONFLICT DO UPDATE SET rows = CAST(rows + excluded.rows AS INTEGER)",
-            )?
-            .execute(params![gain.number, fingerprint.as_bytes(), rows])?;
+        match rows {
+            SharedRows::Counted(rows) => self.sharing.count(gain.number, fingerprint, *rows),
+            SharedRows::Listed(rows) => self.sharing.list(gain.number, fingerprint, rows),
+        }
         Ok(true)
     }
 
@@ -193,96 +189,138 @@ impl<'c> Batch<'c> {
 
         let mut last_key = None;
         for (position, attempt) in (0i64..).zip(&call.attempts) {
-            let key = spend_key(self.numbers, &mut self.words, gain.number, attempt)?;
-            write_attempt(&mut self.attempt, self.numbers, &mut self.words, first_attempt + position, attempt)?;
-            let spent = self.spend.entry(key).or_default();
-            spent.attempts += 1;
-            spent.usage.add(attempt.usage);
-            spent.cost += attempt.cost;
-            gain.usage.add(attempt.usage);
-            gain.cost += attempt.cost;
+            let key = spend_key(self.numbers, &mut self.words, gain.number, operator, attempt)?;
+            write_attempt(&mut self.attempt, self.numbers, &mut self.words, first_attempt + position, key.key_label, attempt)?;
+            self.bookings.attempt(key, &Sums::of(attempt));
+            if let Some(holds) = &attempt.holds {
+                charge(&mut self.charges, holds, attempt.charged());
+            }
             last_key = Some(key);
         }
         gain.calls += 1;
-        gain.rows_served = gain.rows_served.saturating_add(1);
         gain.attempts += call.attempts.len() as i64;
 
         match &call.outcome {
             CallOutcome::Answered(answer) => {
                 gain.answered += 1;
-                write_answer(&mut self.answer, self.numbers, &mut self.words, fingerprint, answer)?;
-                // The answer knows best who gave it; the day of its last attempt is the day it is booked on.
+                // The answer knows best who gave it; the day and key of its last attempt are those it is booked on.
                 let model = self.numbers.number(&mut self.words, &answer.model)?;
-                let provider = self.numbers.maybe(&mut self.words, answer.provider.as_ref())?.unwrap_or(0);
-                let day = last_key.map_or(answer.created_ms.div_euclid(MILLIS_PER_DAY), |key| key.day);
-                let spent = self.spend.entry(SpendKey { run: gain.number, day, model, provider }).or_default();
-                spent.calls += 1;
-                spent.answered += 1;
+                let provider = self.numbers.maybe(&mut self.words, answer.provider.as_ref())?;
+                write_answer(&mut self.answer, model, provider, fingerprint, answer)?;
+                let key = SpendKey {
+                    run: gain.number,
+                    day: last_key.map_or(day_of(answer.created_ms), |key| key.day),
+                    model,
+                    provider: provider.unwrap_or(0),
+                    operator,
+                    key_label: last_key.map_or(0, |key| key.key_label),
+                };
+                self.bookings.call(key, true);
+                self.measure(call, answer, operator, model)?;
             }
             CallOutcome::FromMemory => gain.from_memory += 1,
             CallOutcome::Failed { .. } => {
                 gain.failed += 1;
                 if let Some(key) = last_key {
-                    self.spend.entry(key).or_default().calls += 1;
+                    self.bookings.call(key, false);
                 }
             }
         }
         Ok(true)
     }
 
-    /// Writes the sums and makes everything durable.
-    pub(crate) fn commit(self) -> rusqlite::Result<()> {
-        // CAST: a sum beyond 64 bits becomes a float in SQLite, and the cast brings it back to the largest integer.
-        let mut total = self.connection.prepare_cached(
+    /// Counts how long an answer is. The next caller will ask by the name that this one used, or by that of the model
+    /// it knows to serve.
+    fn measure(&mut self, call: &CallRecord, answer: &StoredAnswer, operator: i64, served: i64) -> rusqlite::Result<()> {
+        let tokens = answer.usage.completion_tokens;
+        if tokens == 0 {
+            return Ok(());
+        }
+        self.sizes.measure(operator, served, call.schema, tokens);
+        if let Some(attempt) = call.attempts.last()
+            && attempt.model_asked != answer.model
+        {
+            let asked = self.numbers.number(&mut self.words, &attempt.model_asked)?;
+            self.sizes.measure(operator, asked, call.schema, tokens);
+        }
+        Ok(())
+    }
+
+    /// The number of a word.
+    pub(crate) fn word(&mut self, text: &Arc<str>) -> rusqlite::Result<i64> {
+        self.numbers.number(&mut self.words, text)
+    }
+
+    /// For what no other function does. Sums of this transaction are in the file after [`Batch::write_sums`].
+    pub(crate) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// Puts the sums gathered so far into the file.
+    pub(crate) fn write_sums(&mut self) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        for (hold, charged) in self.charges.drain(..) {
+            holds::count_against(connection, hold, charged)?;
+        }
+        self.sizes.write(connection)?;
+        let by_run = self.bookings.write(connection)?;
+        let lists: HashMap<i64, i64> = self.runs.values().flatten().map(|gain| (gain.number, gain.lists_before)).collect();
+        let shared = self.sharing.write(connection, |run| lists.get(&run).copied().unwrap_or(0))?;
+        // CAST: as for spending.
+        let mut total = connection.prepare_cached(
             "UPDATE run_total SET
                  calls = calls + ?, answered = answered + ?, from_memory = from_memory + ?, failed = failed + ?,
                  rows_served = CAST(rows_served + ? AS INTEGER), attempts = attempts + ?,
                  prompt_tokens = CAST(prompt_tokens + ? AS INTEGER),
                  completion_tokens = CAST(completion_tokens + ? AS INTEGER),
                  cached_tokens = CAST(cached_tokens + ? AS INTEGER),
-                 cost_pico = CAST(cost_pico + ? AS INTEGER)
+                 reasoning_tokens = CAST(reasoning_tokens + ? AS INTEGER),
+                 cache_write_tokens = CAST(cache_write_tokens + ? AS INTEGER),
+                 cost_pico = CAST(cost_pico + ? AS INTEGER), upstream_pico = CAST(upstream_pico + ? AS INTEGER),
+                 byok_attempts = byok_attempts + ?, estimated = estimated + ?, unpriced = unpriced + ?,
+                 row_lists = row_lists + ?
              WHERE run = ?",
         )?;
-        for gain in self.runs.values().flatten() {
+        for gain in self.runs.values_mut().flatten() {
+            let added = shared.get(&gain.number).copied().unwrap_or_default();
+            if gain.calls == 0 && added.rows == 0 {
+                continue;
+            }
+            let sums = by_run.get(&gain.number).copied().unwrap_or_default();
             total.execute(params![
                 gain.calls,
                 gain.answered,
                 gain.from_memory,
                 gain.failed,
-                gain.rows_served,
+                added.rows.saturating_add(gain.calls),
                 gain.attempts,
-                stored(gain.usage.prompt_tokens),
-                stored(gain.usage.completion_tokens),
-                stored(gain.usage.cached_tokens),
-                gain.cost.pico(),
+                stored(sums.usage.prompt_tokens),
+                stored(sums.usage.completion_tokens),
+                stored(sums.usage.cached_tokens),
+                stored(sums.usage.reasoning_tokens),
+                stored(sums.usage.cache_write_tokens),
+                sums.cost.pico(),
+                sums.own_keys.pico(),
+                stored(sums.byok_attempts),
+                stored(sums.estimated),
+                stored(sums.unpriced),
+                added.lists,
                 gain.number,
             ])?;
+            *gain = Gain {
+                number: gain.number,
+                calls_before: gain.calls_before + gain.calls,
+                attempts_before: gain.attempts_before + gain.attempts,
+                lists_before: gain.lists_before + added.lists,
+                ..Gain::default()
+            };
         }
-        let mut spend = self.connection.prepare_cached(
-            "INSERT INTO spend VALUES (?,?,?,?,?,?,?,?,?,?,?)
-             ON CONFLICT DO UPDATE SET
-                 calls = calls + excluded.calls, answered = answered + excluded.answered,
-                 attempts = attempts + excluded.attempts,
-                 prompt_tokens = CAST(prompt_tokens + excluded.prompt_tokens AS INTEGER),
-                 completion_tokens = CAST(completion_tokens + excluded.completion_tokens AS INTEGER),
-                 cached_tokens = CAST(cached_tokens + excluded.cached_tokens AS INTEGER),
-                 cost_pico = CAST(cost_pico + excluded.cost_pico AS INTEGER)",
-        )?;
-        for (key, gain) in &self.spend {
-            spend.execute(params![
-                key.run,
-                key.day,
-                key.model,
-                key.provider,
-                gain.calls,
-                gain.answered,
-                gain.attempts,
-                stored(gain.usage.prompt_tokens),
-                stored(gain.usage.completion_tokens),
-                stored(gain.usage.cached_tokens),
-                gain.cost.pico(),
-            ])?;
-        }
+        Ok(())
+    }
+
+    /// Writes the sums and makes everything durable.
+    pub(crate) fn commit(mut self) -> rusqlite::Result<()> {
+        self.write_sums()?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
@@ -293,20 +331,14 @@ fn gain_of<'r>(runs: &'r mut HashMap<RunId, Option<Gain>>, connection: &Connecti
     // Looked up by reference first: an entry would need a copy of the id for every call.
     if !runs.contains_key(run) {
         let gain = connection
-            .prepare_cached("SELECT number, calls, attempts FROM run JOIN run_total ON run = number WHERE id = ?")?
+            .prepare_cached("SELECT number, calls, attempts, row_lists FROM run JOIN run_total ON run = number WHERE id = ?")?
             .query_row([run.as_str()], |row| {
                 Ok(Gain {
                     number: row.get(0)?,
                     calls_before: row.get(1)?,
                     attempts_before: row.get(2)?,
-                    calls: 0,
-                    answered: 0,
-                    from_memory: 0,
-                    failed: 0,
-                    rows_served: 0,
-                    attempts: 0,
-                    usage: Usage::default(),
-                    cost: Usd::ZERO,
+                    lists_before: row.get(3)?,
+                    ..Gain::default()
                 })
             })
             .optional()?;
@@ -317,10 +349,32 @@ fn gain_of<'r>(runs: &'r mut HashMap<RunId, Option<Gain>>, connection: &Connecti
     Ok(runs.get_mut(run).and_then(Option::as_mut))
 }
 
-fn spend_key(numbers: &mut WordNumbers, words: &mut WordStatements<'_>, run: i64, attempt: &AttemptRecord) -> rusqlite::Result<SpendKey> {
-    let model = numbers.number(words, attempt.model_served.as_ref().unwrap_or(&attempt.model_asked))?;
-    let provider = numbers.maybe(words, attempt.provider.as_ref())?.unwrap_or(0);
-    Ok(SpendKey { run, day: attempt.started_ms.div_euclid(MILLIS_PER_DAY), model, provider })
+/// Adds to what was taken from each of these holds.
+fn charge(charges: &mut Vec<(HoldId, Usd)>, holds: &[HoldId], charged: Usd) {
+    for hold in holds {
+        // Few holds are open at a time.
+        match charges.iter_mut().find(|(id, _)| id == hold) {
+            Some((_, sum)) => *sum += charged,
+            None => charges.push((*hold, charged)),
+        }
+    }
+}
+
+fn spend_key(
+    numbers: &mut WordNumbers,
+    words: &mut WordStatements<'_>,
+    run: i64,
+    operator: i64,
+    attempt: &AttemptRecord,
+) -> rusqlite::Result<SpendKey> {
+    Ok(SpendKey {
+        run,
+        day: day_of(attempt.started_ms),
+        model: numbers.number(words, attempt.model_served.as_ref().unwrap_or(&attempt.model_asked))?,
+        provider: numbers.maybe(words, attempt.provider.as_ref())?.unwrap_or(0),
+        operator,
+        key_label: numbers.maybe(words, attempt.key_label.as_ref())?.unwrap_or(0),
+    })
 }
 
 fn write_attempt(
@@ -328,6 +382,7 @@ fn write_attempt(
     numbers: &mut WordNumbers,
     words: &mut WordStatements<'_>,
     id: i64,
+    key_label: i64,
     attempt: &AttemptRecord,
 ) -> rusqlite::Result<()> {
     let model_asked = numbers.number(words, &attempt.model_asked)?;
@@ -335,6 +390,8 @@ fn write_attempt(
     let provider = numbers.maybe(words, attempt.provider.as_ref())?;
     let strategy = numbers.number(words, &attempt.strategy)?;
     let fault = numbers.maybe(words, attempt.fault.as_ref())?;
+    let route_asked = numbers.maybe(words, attempt.route_asked.as_ref())?;
+    let route_served = numbers.maybe(words, attempt.route_served.as_ref())?;
     let cost_source = match attempt.cost_source {
         CostSource::Reported => 0,
         CostSource::Estimated => 1,
@@ -358,19 +415,25 @@ fn write_attempt(
         attempt.cost.pico(),
         cost_source,
         attempt.generation_id,
+        stored(attempt.usage.reasoning_tokens),
+        stored(attempt.usage.cache_write_tokens),
+        attempt.byok,
+        attempt.upstream_cost.map(Usd::pico),
+        Some(key_label).filter(|label| *label != 0),
+        attempt.time_to_first_byte_ms.map(stored),
+        route_asked,
+        route_served,
     ])?;
     Ok(())
 }
 
 fn write_answer(
     statement: &mut CachedStatement<'_>,
-    numbers: &mut WordNumbers,
-    words: &mut WordStatements<'_>,
+    model: i64,
+    provider: Option<i64>,
     fingerprint: &[u8; 16],
     answer: &StoredAnswer,
 ) -> rusqlite::Result<()> {
-    let model = numbers.number(words, &answer.model)?;
-    let provider = numbers.maybe(words, answer.provider.as_ref())?;
     statement.execute(params![
         fingerprint,
         answer.body,
@@ -382,11 +445,8 @@ fn write_answer(
         stored(answer.usage.cached_tokens),
         answer.created_ms,
         answer.repaired,
+        stored(answer.usage.reasoning_tokens),
+        stored(answer.usage.cache_write_tokens),
     ])?;
     Ok(())
-}
-
-/// SQLite has signed integers only. A count beyond them is no count anybody made.
-fn stored(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use corsac_wire::Usd;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::batch::POSITION_BITS;
 use crate::recall::{self, counted};
+use crate::sums::stored;
 use crate::words::{WordTexts, leading};
-use crate::{AttemptRecord, CostSource, Fingerprint, StoredAnswer, Usage};
+use crate::{AttemptRecord, CostSource, Fingerprint, StoredAnswer, Usage, shared};
 
 /// Characters of an input shown as an example of a failure.
 const EXAMPLE_CHARACTERS: usize = 200;
@@ -22,7 +23,7 @@ pub enum CallFilter {
     All,
     /// Those without a valid answer.
     Failed,
-    /// Those that this input row asked first, counted from 0.
+    /// Those that this input row, counted from 0, asked itself or took the answer of.
     Row(u64),
 }
 
@@ -51,7 +52,7 @@ pub struct CallView {
 }
 
 impl CallView {
-    /// What the call cost, over all attempts.
+    /// What the service charged for the call, over all attempts.
     pub fn cost(&self) -> Usd {
         self.attempts.iter().map(|attempt| attempt.cost).sum()
     }
@@ -111,24 +112,46 @@ pub(crate) fn page(
         None => first,
         Some(position) => first.saturating_add(i64::try_from(position).unwrap_or(i64::MAX)).saturating_add(1),
     };
-    let (condition, row) = match filter {
-        CallFilter::All => ("?5 IS NULL", None),
-        CallFilter::Failed => ("outcome = 2 AND ?5 IS NULL", None),
-        CallFilter::Row(row) => ("row = ?5", Some(i64::try_from(row).unwrap_or(i64::MAX))),
-    };
-    let sql = format!("SELECT {COLUMNS} FROM call WHERE id BETWEEN ?2 AND ?3 AND {condition} ORDER BY id LIMIT ?4");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(&sql)?
-        .query_and_then(params![run, from, last, limit, row], |row| read_call(connection, words, first, row))?
-        .collect()
+    let condition = match filter {
+        CallFilter::All => "",
+        CallFilter::Failed => "AND outcome = 2",
+        CallFilter::Row(row) => return page_of_row(connection, words, run, row, from, limit),
+    };
+    let sql = format!("SELECT {COLUMNS} FROM call WHERE id BETWEEN ?2 AND ?3 {condition} ORDER BY id LIMIT ?4");
+    connection.prepare_cached(&sql)?.query_and_then([run, from, last, limit], |row| read_call(connection, words, first, row))?.collect()
+}
+
+/// Looks at the beginning of every call of the run: a call is found by its place only, and this is asked by a person
+/// about one row.
+fn page_of_row(connection: &Connection, words: &WordTexts, run: i64, row: u64, from: i64, limit: i64) -> rusqlite::Result<Vec<CallView>> {
+    let (first, last) = span(run);
+    let row = stored(row);
+    let taken = shared::taken_by_row(connection, (first, last), row)?;
+    let mut find = connection.prepare_cached("SELECT id, row, fingerprint FROM call WHERE id BETWEEN ? AND ? ORDER BY id")?;
+    let mut read = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM call WHERE id = ?2"))?;
+    let mut found = find.query([from, last])?;
+    let mut calls = Vec::new();
+    while let Some(call) = found.next()? {
+        if calls.len() as u64 >= limit.unsigned_abs() {
+            break;
+        }
+        let is_of_row = call.get::<_, i64>(1)? == row || (!taken.is_empty() && taken.contains(&call.get(2)?));
+        if is_of_row {
+            let id: i64 = call.get(0)?;
+            calls.extend(
+                read.query_and_then([run, id], |row| read_call(connection, words, first, row))?.collect::<rusqlite::Result<Vec<_>>>()?,
+            );
+        }
+    }
+    Ok(calls)
 }
 
 fn read_call(connection: &Connection, words: &WordTexts, first: i64, row: &Row<'_>) -> rusqlite::Result<CallView> {
     let fingerprint = Fingerprint::from_bytes(row.get(1)?);
     let outcome = match row.get::<_, i64>(4)? {
-        0 => CallViewOutcome::Answered(recall::answer(connection, words, &fingerprint)?),
-        1 => CallViewOutcome::FromMemory(recall::answer(connection, words, &fingerprint)?),
+        0 => CallViewOutcome::Answered(recall::answer(connection, words, &fingerprint, None)?),
+        1 => CallViewOutcome::FromMemory(recall::answer(connection, words, &fingerprint, None)?),
         _ => CallViewOutcome::Failed {
             kind: words.maybe(connection, row.get(5)?)?.unwrap_or_else(|| Arc::from("?")),
             message: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
@@ -154,7 +177,9 @@ fn attempts(connection: &Connection, words: &WordTexts, first: i64, count: i64) 
     connection
         .prepare_cached(
             "SELECT started_ms, duration_ms, model_asked, model_served, provider, strategy, http_status, fault, message,
-                    remedy, prompt_tokens, completion_tokens, cached_tokens, cost_pico, cost_source, generation_id
+                    remedy, prompt_tokens, completion_tokens, cached_tokens, cost_pico, cost_source, generation_id,
+                    reasoning_tokens, cache_write_tokens, byok, upstream_pico, key_label, first_byte_ms, route_asked,
+                    route_served
              FROM attempt WHERE id BETWEEN ? AND ? ORDER BY id",
         )?
         .query_and_then([first, first.saturating_add(count - 1)], |row| {
@@ -173,6 +198,8 @@ fn attempts(connection: &Connection, words: &WordTexts, first: i64, count: i64) 
                     prompt_tokens: counted(row.get(10)?),
                     completion_tokens: counted(row.get(11)?),
                     cached_tokens: counted(row.get(12)?),
+                    reasoning_tokens: counted(row.get(16)?),
+                    cache_write_tokens: counted(row.get(17)?),
                 },
                 cost: Usd::from_pico(row.get(13)?),
                 cost_source: match row.get::<_, i64>(14)? {
@@ -181,6 +208,13 @@ fn attempts(connection: &Connection, words: &WordTexts, first: i64, count: i64) 
                     _ => CostSource::Unknown,
                 },
                 generation_id: row.get(15)?,
+                byok: row.get(18)?,
+                upstream_cost: row.get::<_, Option<i64>>(19)?.map(Usd::from_pico),
+                key_label: words.maybe(connection, row.get(20)?)?,
+                time_to_first_byte_ms: row.get::<_, Option<i64>>(21)?.map(counted),
+                route_asked: words.maybe(connection, row.get(22)?)?,
+                route_served: words.maybe(connection, row.get(23)?)?,
+                holds: None,
             })
         })?
         .collect()

@@ -37,7 +37,7 @@
 //!     model: "smollm2-135m-instruct".into(),
 //!     provider: None,
 //!     cost: Default::default(),
-//!     usage: Usage { prompt_tokens: 9, completion_tokens: 2, cached_tokens: 0 },
+//!     usage: Usage { prompt_tokens: 9, completion_tokens: 2, ..Default::default() },
 //!     created_ms: 1_790_000_000_200,
 //!     repaired: false,
 //! };
@@ -48,6 +48,7 @@
 //!         operator: "semantic_map".into(),
 //!         row: 0,
 //!         input: "Hallo".into(),
+//!         schema: None,
 //!         outcome: CallOutcome::Answered(answer.clone()),
 //!         attempts: vec![], // one AttemptRecord for each request
 //!     })
@@ -62,24 +63,39 @@
 mod batch;
 mod calls;
 mod connection;
+mod days;
+mod errand;
 mod error;
 mod fingerprint;
+mod holds;
 mod ledger;
+mod lesson;
+mod lessons;
 mod migration;
 mod process;
 mod queue;
 mod reader;
 mod recall;
 mod record;
+mod row_list;
 mod runs;
+mod scope;
+mod shared;
+mod sizes;
 mod spend;
+mod sums;
 mod words;
 mod writer;
 
 pub use calls::{CallFilter, CallView, CallViewOutcome, FailureKind};
 pub use error::LedgerError;
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use holds::{Hold, HoldError, HoldId, HoldRequest, HoldView, Standing};
 pub use ledger::{ANSWER_BYTES, INPUT_CHARACTERS, Ledger, LedgerOptions};
+pub use lesson::{Lesson, LessonFilter, LessonKind};
+pub use recall::AnswersSummary;
 pub use record::{AttemptRecord, CallOutcome, CallRecord, CostSource, EndState, Millis, RunEnd, RunId, RunStart, StoredAnswer, Usage};
 pub use runs::{RunState, RunSummary, ServedBy};
+pub use scope::Scope;
+pub use sizes::OutputSizes;
 pub use spend::{SpendBy, SpendLine, SpendWithin};

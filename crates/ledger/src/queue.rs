@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use crate::errand::Errand;
 use crate::{CallRecord, Fingerprint, LedgerError, RunEnd, RunId, RunStart};
 
 /// Jobs that wait at most before [`Queue::put`] holds its caller back, so that a slow disk does not fill the memory.
@@ -15,12 +16,20 @@ const WAITING_AT_MOST: usize = 65_536;
 pub(crate) type Acknowledgement = oneshot::Sender<Result<(), LedgerError>>;
 
 /// One thing for the writer to do.
+#[expect(clippy::large_enum_variant, reason = "nearly every job is a call, which a box would cost an allocation")]
 pub(crate) enum Job {
     Start { start: Box<RunStart>, reply: mpsc::SyncSender<Result<RunId, LedgerError>> },
     Finish { run: RunId, end: Box<RunEnd>, reply: Acknowledgement },
     Call { call: CallRecord, input_characters: u64, reply: Option<Acknowledgement> },
-    Shared { run: RunId, fingerprint: Fingerprint, additional_rows: u64 },
+    Shared { run: RunId, fingerprint: Fingerprint, rows: SharedRows },
+    Errand(Box<dyn Errand>),
     Flush { reply: Acknowledgement },
+}
+
+/// Rows that took the answer of a call.
+pub(crate) enum SharedRows {
+    Counted(u64),
+    Listed(Box<[u64]>),
 }
 
 /// The line itself.

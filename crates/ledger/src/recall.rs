@@ -1,17 +1,81 @@
-//! Finding an answer by its fingerprint: the one read that every row makes.
+//! Answers: finding one by its fingerprint, the one read that every row makes, and tidying up among them.
 
 use corsac_wire::Usd;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::words::WordTexts;
-use crate::{Fingerprint, StoredAnswer, Usage};
+use crate::{Fingerprint, Ledger, LedgerError, Millis, StoredAnswer, Usage};
 
-pub(crate) fn answer(connection: &Connection, words: &WordTexts, fingerprint: &Fingerprint) -> rusqlite::Result<Option<StoredAnswer>> {
+/// Answers removed in one transaction at most, so that others are not kept waiting for long.
+const REMOVED_AT_ONCE: u64 = 10_000;
+
+/// What is kept of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AnswersSummary {
+    /// How many.
+    pub count: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// When the oldest was given.
+    pub oldest_ms: Option<Millis>,
+}
+
+impl Ledger {
+    /// The answer to this question, if it was ever given. Reads from disk, in a few microseconds.
+    pub fn recall(&self, fingerprint: Fingerprint) -> Result<Option<StoredAnswer>, LedgerError> {
+        self.recall_since(fingerprint, None)
+    }
+
+    /// The answer to this question, unless it was given before this moment: for answers that are good for a time. One
+    /// that is too old stays in the file until a new one takes its place.
+    pub fn recall_since(&self, fingerprint: Fingerprint, not_before_ms: Option<Millis>) -> Result<Option<StoredAnswer>, LedgerError> {
+        self.quick_read(|connection, words| answer(connection, words, &fingerprint, not_before_ms))
+    }
+
+    /// How many answers there are and what they take. Reads all of them but their bodies.
+    pub fn answers_summary(&self) -> Result<AnswersSummary, LedgerError> {
+        self.long_read(|connection, _| {
+            connection
+                .prepare_cached("SELECT count(*), coalesce(sum(octet_length(body)), 0), min(created_ms) FROM answer")?
+                .query_row([], |row| {
+                    Ok(AnswersSummary { count: counted(row.get(0)?), bytes: counted(row.get(1)?), oldest_ms: row.get(2)? })
+                })
+        })
+    }
+
+    /// Removes the answers given before this moment, and gives their number. Calls, attempts and spending stay. The
+    /// file does not shrink; its room is used again.
+    pub async fn forget_answers(&self, older_than_ms: Millis) -> Result<u64, LedgerError> {
+        let mut removed = 0u64;
+        loop {
+            let this_time = self
+                .errand(move |batch| {
+                    batch
+                        .connection()
+                        .prepare_cached("DELETE FROM answer WHERE rowid IN (SELECT rowid FROM answer WHERE created_ms < ? LIMIT ?)")?
+                        .execute([older_than_ms, REMOVED_AT_ONCE as i64])
+                })
+                .await? as u64;
+            removed += this_time;
+            if this_time < REMOVED_AT_ONCE {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+pub(crate) fn answer(
+    connection: &Connection,
+    words: &WordTexts,
+    fingerprint: &Fingerprint,
+    not_before_ms: Option<Millis>,
+) -> rusqlite::Result<Option<StoredAnswer>> {
     let mut find = connection.prepare_cached(
-        "SELECT body, model, provider, cost_pico, prompt_tokens, completion_tokens, cached_tokens, created_ms, repaired
-         FROM answer WHERE fingerprint = ?",
+        "SELECT body, model, provider, cost_pico, prompt_tokens, completion_tokens, cached_tokens, created_ms, repaired,
+                reasoning_tokens, cache_write_tokens
+         FROM answer WHERE fingerprint = ? AND created_ms >= ?",
     )?;
-    find.query_row([fingerprint.as_bytes()], |row| {
+    find.query_row(params![fingerprint.as_bytes(), not_before_ms.unwrap_or(i64::MIN)], |row| {
         Ok(StoredAnswer {
             body: row.get(0)?,
             model: words.text(connection, row.get(1)?)?,
@@ -21,6 +85,8 @@ pub(crate) fn answer(connection: &Connection, words: &WordTexts, fingerprint: &F
                 prompt_tokens: counted(row.get(4)?),
                 completion_tokens: counted(row.get(5)?),
                 cached_tokens: counted(row.get(6)?),
+                reasoning_tokens: counted(row.get(9)?),
+                cache_write_tokens: counted(row.get(10)?),
             },
             created_ms: row.get(7)?,
             repaired: row.get(8)?,

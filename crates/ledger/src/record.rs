@@ -7,7 +7,7 @@ use std::sync::Arc;
 use corsac_wire::Usd;
 use serde_json::Value;
 
-use crate::Fingerprint;
+use crate::{Fingerprint, HoldId};
 
 /// A moment: milliseconds since 1970-01-01 00:00 UTC.
 pub type Millis = i64;
@@ -98,6 +98,10 @@ pub struct Usage {
     pub completion_tokens: u64,
     /// Tokens of the prompt that came from the provider's cache; part of `prompt_tokens`.
     pub cached_tokens: u64,
+    /// Tokens written while thinking; part of `completion_tokens`.
+    pub reasoning_tokens: u64,
+    /// Tokens of the prompt that were put into the provider's cache; part of `prompt_tokens`.
+    pub cache_write_tokens: u64,
 }
 
 impl Usage {
@@ -105,13 +109,17 @@ impl Usage {
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
     }
 }
 
-/// A validated answer, found again by its fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A validated answer, found again by its fingerprint. An answer under a fingerprint that has one already replaces it,
+/// unless it is the older of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoredAnswer {
-    /// The answer: text, or JSON that satisfied its schema.
+    /// The answer: text, or JSON that satisfied its schema. A vector goes in as text as well; its numbers as
+    /// little-endian 32-bit floats in base64 take 5⅓ characters each, a third of what they take in JSON.
     pub body: String,
     /// The model that gave it.
     pub model: Arc<str>,
@@ -141,6 +149,10 @@ pub struct CallRecord {
     /// The part of the prompt that came from the row. The first [`INPUT_CHARACTERS`](crate::INPUT_CHARACTERS)
     /// characters are kept, and the length of the whole.
     pub input: String,
+    /// What the length of the answer depends on beside operator and model: the schema of a structured answer, or the
+    /// instruction where there is none. Answers are measured by it, see
+    /// [`measured_output`](crate::Ledger::measured_output).
+    pub schema: Option<Fingerprint>,
     /// How it went.
     pub outcome: CallOutcome,
     /// The requests made for it, in order. None for an answer from memory.
@@ -148,7 +160,7 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
-    /// What the call cost: the sum over its attempts, whether they succeeded or not.
+    /// What the service charged for the call: the sum over its attempts, whether they succeeded or not.
     pub fn cost(&self) -> Usd {
         self.attempts.iter().map(|attempt| attempt.cost).sum()
     }
@@ -171,7 +183,7 @@ pub enum CallOutcome {
 }
 
 /// One request, whatever came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttemptRecord {
     /// When it was sent.
     pub started_ms: Millis,
@@ -195,12 +207,42 @@ pub struct AttemptRecord {
     pub remedy: Option<String>,
     /// The tokens used.
     pub usage: Usage,
-    /// What it cost.
+    /// What the service charged. With the user's own provider key that is its fee alone.
     pub cost: Usd,
     /// How the cost is known.
     pub cost_source: CostSource,
+    /// Whether the user's own key at the provider paid for the inference.
+    pub byok: bool,
+    /// What the provider took for the inference, where told. It is part of `cost`, but for `byok`, where it comes on
+    /// top of it.
+    pub upstream_cost: Option<Usd>,
     /// The service's own name for the generation.
     pub generation_id: Option<String>,
+    /// Which key paid, as a short label that gives nothing away, such as its last four characters and some digits of
+    /// a hash. Never the key.
+    pub key_label: Option<Arc<str>>,
+    /// From sending the request to the first byte of the reply.
+    pub time_to_first_byte_ms: Option<u64>,
+    /// The entry of the caller's list of ways (its name or address) that the request took. No key.
+    pub route_asked: Option<Arc<str>>,
+    /// The way that the service says the request took through it, such as `direct` or `fallback`.
+    pub route_served: Option<Arc<str>>,
+    /// The holds that the request was paid from: they shrink by what it took, in the commit that books it. Not kept
+    /// with the attempt: what is read back has none.
+    pub holds: Option<Arc<[HoldId]>>,
+}
+
+impl AttemptRecord {
+    /// What left the user's purse: the cost, and with an own provider key the provider's bill as well. Ceilings count
+    /// this.
+    pub fn charged(&self) -> Usd {
+        self.cost + self.own_key_bill()
+    }
+
+    /// What the provider took through the user's own key there.
+    pub(crate) fn own_key_bill(&self) -> Usd {
+        self.upstream_cost.filter(|_| self.byok).unwrap_or_default()
+    }
 }
 
 /// How a cost is known.

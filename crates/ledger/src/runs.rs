@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 
 use crate::recall::counted;
+use crate::sums::{self, Sums};
 use crate::words::WordTexts;
 use crate::{LedgerError, Millis, RunId, Usage};
 
@@ -55,8 +56,16 @@ pub struct RunSummary {
     pub attempts: u64,
     /// Tokens of all requests.
     pub usage: Usage,
-    /// Dollars of all requests.
+    /// What the service charged for all requests.
     pub cost: Usd,
+    /// What providers took through the user's own keys there, on top of it.
+    pub own_key_cost: Usd,
+    /// Requests paid with the user's own provider keys.
+    pub byok_attempts: u64,
+    /// Requests whose cost was computed and not told.
+    pub estimated: u64,
+    /// Requests that were served or used tokens at a cost that nobody told. They count as nothing.
+    pub unpriced: u64,
     /// Who answered, the most frequent first.
     pub models: Vec<ServedBy>,
 }
@@ -92,21 +101,24 @@ pub enum RunState {
 /// Tells of a process id and birth whether that process lives.
 pub(crate) type Lives<'a> = dyn Fn(u32, Option<&str>) -> bool + 'a;
 
+/// Before those of [`sums::COLUMNS`].
 const COLUMNS: &str = "number, id, command, query, settings, engine, model, pid, process_birth, started_ms, ended_ms,
-    state, rows, note, calls, answered, from_memory, failed, rows_served, attempts, prompt_tokens, completion_tokens,
-    cached_tokens, cost_pico";
+    state, rows, note, calls, answered, from_memory, failed, rows_served";
 
 pub(crate) fn latest(connection: &Connection, words: &WordTexts, limit: usize, lives: &Lives<'_>) -> rusqlite::Result<Vec<RunSummary>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, {} FROM run JOIN run_total ON run = number ORDER BY number DESC LIMIT ?",
+            sums::COLUMNS
+        ))?
         .query_and_then([limit], |row| read_summary(connection, words, row, lives))?
         .collect()
 }
 
 pub(crate) fn summary(connection: &Connection, words: &WordTexts, number: i64, lives: &Lives<'_>) -> rusqlite::Result<RunSummary> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM run JOIN run_total ON run = number WHERE number = ?"))?
+        .prepare_cached(&format!("SELECT {COLUMNS}, {} FROM run JOIN run_total ON run = number WHERE number = ?", sums::COLUMNS))?
         .query_row([number], |row| read_summary(connection, words, row, lives))
 }
 
@@ -148,6 +160,7 @@ pub(crate) fn recent_ids(connection: &Connection) -> rusqlite::Result<Vec<String
 
 fn read_summary(connection: &Connection, words: &WordTexts, row: &Row<'_>, lives: &Lives<'_>) -> rusqlite::Result<RunSummary> {
     let count = |column: usize| row.get::<_, i64>(column).map(counted);
+    let sums = Sums::read(row, 19)?;
     let pid = u32::try_from(row.get::<_, i64>(7)?).unwrap_or(0);
     let birth: Option<String> = row.get(8)?;
     let settings: String = row.get(4)?;
@@ -177,9 +190,13 @@ fn read_summary(connection: &Connection, words: &WordTexts, row: &Row<'_>, lives
         from_memory: count(16)?,
         failed: count(17)?,
         rows_served: count(18)?,
-        attempts: count(19)?,
-        usage: Usage { prompt_tokens: count(20)?, completion_tokens: count(21)?, cached_tokens: count(22)? },
-        cost: Usd::from_pico(row.get(23)?),
+        attempts: sums.attempts,
+        usage: sums.usage,
+        cost: sums.cost,
+        own_key_cost: sums.own_keys,
+        byok_attempts: sums.byok_attempts,
+        estimated: sums.estimated,
+        unpriced: sums.unpriced,
         models: served_by(connection, words, row.get(0)?)?,
     })
 }

@@ -2,15 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use corsac_wire::Usd;
 use rusqlite::{Connection, params};
 
+use crate::days::day_text;
 use crate::recall::counted;
+use crate::sums::{self, Sums};
 use crate::words::WordTexts;
 use crate::{Millis, RunId, Usage};
-
-const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// By what spending is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub enum SpendBy {
     Provider,
     /// The day in UTC, as `2026-11-22`.
     Day,
+    /// Who asked, such as `semantic_classify`; "unknown" for what was spent before this was kept.
+    Operator,
+    /// The label of the key that paid; "unknown" where none was told.
+    Key,
 }
 
 /// Which spending is summed.
@@ -34,12 +39,14 @@ pub enum SpendWithin<'a> {
     Run(&'a RunId),
     /// That of the UTC day of this moment and of all days after it.
     Since(Millis),
+    /// That of the UTC days from that of one moment to that of another, both included.
+    Between(Millis, Millis),
 }
 
 /// One sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendLine {
-    /// The run, model, provider or day.
+    /// The run, model, provider, operator, key label or day.
     pub key: String,
     /// Calls that ended there: answered, or failed after at least one request.
     pub calls: u64,
@@ -49,8 +56,17 @@ pub struct SpendLine {
     pub attempts: u64,
     /// Tokens of all requests.
     pub usage: Usage,
-    /// Dollars of all requests.
+    /// What the service charged for all requests: exactly the sum of what it told, and what was computed where it told
+    /// nothing.
     pub cost: Usd,
+    /// What providers took through the user's own keys there, on top of it.
+    pub own_key_cost: Usd,
+    /// Requests paid with the user's own provider keys.
+    pub byok_attempts: u64,
+    /// Requests whose cost was computed and not told.
+    pub estimated: u64,
+    /// Requests that were served or used tokens at a cost that nobody told. They count as nothing.
+    pub unpriced: u64,
 }
 
 pub(crate) fn lines(
@@ -58,48 +74,45 @@ pub(crate) fn lines(
     words: &WordTexts,
     by: SpendBy,
     run: Option<i64>,
-    since: Option<Millis>,
+    days: RangeInclusive<i64>,
 ) -> rusqlite::Result<Vec<SpendLine>> {
-    let first_day = since.map_or(i64::MIN, |moment| moment.div_euclid(MILLIS_PER_DAY));
     let column = match by {
         SpendBy::Run => "run",
         SpendBy::Model => "model",
         SpendBy::Provider => "provider",
+        SpendBy::Operator => "operator",
+        SpendBy::Key => "key_label",
         SpendBy::Day => "day",
     };
     // Summed here and not in SQL: SQLite's sum() refuses what does not fit 64 bits, this one stops at the largest.
-    let mut sums: BTreeMap<i64, SpendLine> = BTreeMap::new();
-    let sql = format!(
-        "SELECT {column}, calls, answered, attempts, prompt_tokens, completion_tokens, cached_tokens, cost_pico
-         FROM spend WHERE (?1 IS NULL OR run = ?1) AND day >= ?2"
-    );
+    let mut found: BTreeMap<i64, (u64, u64, Sums)> = BTreeMap::new();
+    let sql =
+        format!("SELECT {column}, calls, answered, {} FROM spend WHERE (?1 IS NULL OR run = ?1) AND day BETWEEN ?2 AND ?3", sums::COLUMNS);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![run, first_day])?;
+    let mut rows = statement.query(params![run, days.start(), days.end()])?;
     while let Some(row) = rows.next()? {
-        let line = sums.entry(row.get(0)?).or_insert_with(|| SpendLine {
-            key: String::new(),
-            calls: 0,
-            answered: 0,
-            attempts: 0,
-            usage: Usage::default(),
-            cost: Usd::ZERO,
-        });
-        line.calls = line.calls.saturating_add(counted(row.get(1)?));
-        line.answered = line.answered.saturating_add(counted(row.get(2)?));
-        line.attempts = line.attempts.saturating_add(counted(row.get(3)?));
-        line.usage.add(Usage {
-            prompt_tokens: counted(row.get(4)?),
-            completion_tokens: counted(row.get(5)?),
-            cached_tokens: counted(row.get(6)?),
-        });
-        line.cost += Usd::from_pico(row.get(7)?);
+        let (calls, answered, sums) = found.entry(row.get(0)?).or_default();
+        *calls = calls.saturating_add(counted(row.get(1)?));
+        *answered = answered.saturating_add(counted(row.get(2)?));
+        sums.add(&Sums::read(row, 3)?);
     }
-    let mut lines = Vec::with_capacity(sums.len());
-    for (key, line) in sums.into_iter().rev() {
-        lines.push(SpendLine { key: name(connection, words, by, key)?, ..line });
+    let mut lines = Vec::with_capacity(found.len());
+    for (key, (calls, answered, sums)) in found.into_iter().rev() {
+        lines.push(SpendLine {
+            key: name(connection, words, by, key)?,
+            calls,
+            answered,
+            attempts: sums.attempts,
+            usage: sums.usage,
+            cost: sums.cost,
+            own_key_cost: sums.own_keys,
+            byok_attempts: sums.byok_attempts,
+            estimated: sums.estimated,
+            unpriced: sums.unpriced,
+        });
     }
     if by != SpendBy::Day {
-        lines.sort_by_key(|line| Reverse(line.cost));
+        lines.sort_by_key(|line| Reverse(line.cost + line.own_key_cost));
     }
     Ok(lines)
 }
@@ -109,12 +122,9 @@ fn name(connection: &Connection, words: &WordTexts, by: SpendBy, key: i64) -> ru
         SpendBy::Run => connection
             .prepare_cached("SELECT coalesce((SELECT id FROM run WHERE number = ?), 'unknown')")?
             .query_row([key], |row| row.get(0)),
-        SpendBy::Model | SpendBy::Provider => {
+        SpendBy::Model | SpendBy::Provider | SpendBy::Operator | SpendBy::Key => {
             Ok(words.maybe(connection, Some(key))?.map_or_else(|| "unknown".to_owned(), |word| word.to_string()))
         }
-        // A day too far from now for a calendar is named by its number.
-        SpendBy::Day => {
-            connection.prepare_cached("SELECT coalesce(date(?1 * 86400, 'unixepoch'), 'day ' || ?1)")?.query_row([key], |row| row.get(0))
-        }
+        SpendBy::Day => Ok(day_text(key)),
     }
 }

@@ -25,7 +25,7 @@ impl WordNumbers {
         if let Some(number) = self.known.get(text) {
             return Ok(*number);
         }
-        let kept = leading(text, LONGEST_WORD);
+        let kept = kept(text);
         let number = match words.find.query_row([kept], |row| row.get(0)).optional()? {
             Some(number) => number,
             None => words.add.insert([kept])?,
@@ -91,6 +91,11 @@ impl WordTexts {
     pub(crate) fn maybe(&self, connection: &Connection, number: Option<i64>) -> rusqlite::Result<Option<Arc<str>>> {
         number.filter(|number| *number != 0).map(|number| self.text(connection, number)).transpose()
     }
+}
+
+/// A word as it is stored.
+pub(crate) fn kept(text: &str) -> &str {
+    leading(text, LONGEST_WORD)
 }
 
 /// The first so many characters of a text.

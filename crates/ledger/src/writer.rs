@@ -38,7 +38,7 @@ impl Writer {
         let mut numbers = WordNumbers::default();
         let mut jobs = Vec::new();
         while self.queue.take(&mut jobs, BATCH_AT_MOST) {
-            match self.write(&mut numbers, &jobs) {
+            match self.write(&mut numbers, &mut jobs) {
                 Ok(done) => jobs.drain(..).zip(done).for_each(|(job, done)| self.acknowledge(job, done)),
                 Err(error) => {
                     numbers.forget();
@@ -51,7 +51,7 @@ impl Writer {
     }
 
     /// One transaction: all of the jobs or none.
-    fn write(&self, numbers: &mut WordNumbers, jobs: &[Job]) -> rusqlite::Result<Vec<Done>> {
+    fn write(&self, numbers: &mut WordNumbers, jobs: &mut [Job]) -> rusqlite::Result<Vec<Done>> {
         if jobs.iter().all(|job| matches!(job, Job::Flush { .. })) {
             // Whatever stood before these is committed already.
             return Ok(jobs.iter().map(|_| Done::Written).collect());
@@ -76,12 +76,13 @@ impl Writer {
             (Job::Finish { reply, .. } | Job::Call { reply: Some(reply), .. } | Job::Flush { reply }, _) => {
                 drop(reply.send(Ok(())));
             }
+            (Job::Errand(errand), _) => errand.tell(None),
             (Job::Start { .. } | Job::Call { reply: None, .. } | Job::Shared { .. }, _) => {}
         }
     }
 }
 
-fn write_all(connection: &Connection, numbers: &mut WordNumbers, jobs: &[Job]) -> rusqlite::Result<Vec<Done>> {
+fn write_all(connection: &Connection, numbers: &mut WordNumbers, jobs: &mut [Job]) -> rusqlite::Result<Vec<Done>> {
     let mut batch = Batch::begin(connection, numbers)?;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -94,9 +95,14 @@ fn write_all(connection: &Connection, numbers: &mut WordNumbers, jobs: &[Job]) -
                 done.push(Done::Written);
                 continue;
             }
-            Job::Finish { run, end, .. } => (run, batch.finish_run(run, end)?),
+            Job::Errand(errand) => {
+                errand.carry_out(&mut batch)?;
+                done.push(Done::Written);
+                continue;
+            }
+            Job::Finish { run, end, .. } => (&*run, batch.finish_run(run, end)?),
             Job::Call { call, input_characters, .. } => (&call.run, batch.call(call, *input_characters)?),
-            Job::Shared { run, fingerprint, additional_rows } => (run, batch.shared(run, fingerprint, *additional_rows)?),
+            Job::Shared { run, fingerprint, rows } => (&*run, batch.shared(run, *fingerprint, rows)?),
         };
         done.push(if found { Done::Written } else { Done::NoSuchRun(run.clone()) });
     }
@@ -110,6 +116,7 @@ fn refuse(job: Job, error: &LedgerError) {
         Job::Finish { reply, .. } | Job::Call { reply: Some(reply), .. } | Job::Flush { reply } => {
             drop(reply.send(Err(error.clone())));
         }
+        Job::Errand(errand) => errand.tell(Some(error.clone())),
         Job::Call { reply: None, .. } | Job::Shared { .. } => {}
     }
 }

@@ -104,17 +104,42 @@ fn damage_is_said_and_the_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     filled(&path, 2_000);
-    let mut bytes = fs::read(&path).unwrap();
-    // The first page, with the header and the table of tables, is left; everything behind it is nonsense.
-    assert!(bytes.len() > 100 * 4096);
-    bytes[4096..].fill(0xa5);
+    let other = Connection::open(&path).unwrap();
+    let mut pages = other.prepare("SELECT pageno FROM dbstat WHERE name = 'sqlite_schema'").unwrap();
+    let of_the_table_of_tables: Vec<u32> = pages.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    drop(pages);
+    drop(other);
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 100 * 4096);
+
+    // The header and the table of tables are left; everything behind them is nonsense.
+    let mut bytes = whole.clone();
+    for (page, content) in (1..).zip(bytes.chunks_mut(4096)) {
+        if !of_the_table_of_tables.contains(&page) {
+            content.fill(0xa5);
+        }
+    }
     fs::write(&path, &bytes).unwrap();
     let ledger = Ledger::open(&path).unwrap();
-    for error in [ledger.recall(fingerprint(7)).unwrap_err(), ledger.runs(5).unwrap_err(), ledger.start_run(start("q")).unwrap_err()] {
+    for error in [
+        ledger.recall(fingerprint(7)).unwrap_err(),
+        ledger.runs(5).unwrap_err(),
+        ledger.lessons(NOON).unwrap_err(),
+        ledger.standing(&Scope::day(NOON)).unwrap_err(),
+        ledger.answers_summary().unwrap_err(),
+        ledger.start_run(start("q")).unwrap_err(),
+    ] {
         assert!(matches!(error, LedgerError::Corrupted { .. }), "{error:?}");
         assert!(error.to_string().contains("left as it is"), "{error}");
     }
     drop(ledger);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+
+    // The first page alone is left.
+    let mut bytes = whole;
+    bytes[4096..].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    assert!(matches!(Ledger::open(&path), Err(LedgerError::Corrupted { .. })));
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 

@@ -1,9 +1,8 @@
 //! Killed in the middle: a child process records answers and tells each one that was acknowledged; it is killed
 //! without warning, and every answer it told of must be there.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use corsac_ledger::*;
 
@@ -44,14 +43,7 @@ fn every_acknowledged_answer_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     for kills in 1..=3usize {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["killed::child", "--exact", "--nocapture", "--test-threads=1"])
-            .env(FILE, &path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut child, mut lines) = spawn("killed::child", FILE, &path);
         let mut told = Vec::new();
         while told.len() < 700 * kills {
             let line = lines.next().expect("the child ended by itself").unwrap();

@@ -1,6 +1,9 @@
 //! Records to put in, and a way to wait without a runtime of many threads.
 
 use std::future::Future;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use corsac_ledger::*;
@@ -44,10 +47,11 @@ pub(crate) fn attempt(pico: i64) -> AttemptRecord {
         fault: None,
         message: None,
         remedy: None,
-        usage: Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128 },
+        usage: Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128, ..Usage::default() },
         cost: Usd::from_pico(pico),
         cost_source: CostSource::Reported,
         generation_id: Some("gen-1790000000-x".into()),
+        ..AttemptRecord::default()
     }
 }
 
@@ -57,7 +61,7 @@ pub(crate) fn answer(body: &str, pico: i64) -> StoredAnswer {
         model: "openai/gpt-4o-mini".into(),
         provider: Some("OpenAI".into()),
         cost: Usd::from_pico(pico),
-        usage: Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128 },
+        usage: Usage { prompt_tokens: 180, completion_tokens: 12, cached_tokens: 128, ..Usage::default() },
         created_ms: NOON + 650,
         repaired: false,
     }
@@ -70,6 +74,7 @@ pub(crate) fn answered(run: &RunId, number: u64) -> CallRecord {
         operator: "semantic_classify".into(),
         row: number,
         input: format!("parcel {number} came late"),
+        schema: None,
         outcome: CallOutcome::Answered(answer(&format!("answer {number}"), 14_250_000)),
         attempts: vec![attempt(14_250_000)],
     }
@@ -94,4 +99,17 @@ pub(crate) fn failed(run: &RunId, number: u64, kind: &str, message: &str) -> Cal
 
 pub(crate) fn from_memory(run: &RunId, number: u64) -> CallRecord {
     CallRecord { outcome: CallOutcome::FromMemory, attempts: vec![], ..answered(run, number) }
+}
+
+/// A process of its own that does what this test does when the variable names a file, and the lines it writes.
+pub(crate) fn spawn(test: &str, variable: &str, file: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(variable, file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
 }

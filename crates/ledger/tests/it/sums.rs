@@ -31,7 +31,7 @@ fn call(recipe: &Recipe, run: &RunId) -> CallRecord {
         .map(|(pico, tokens, provider, days)| AttemptRecord {
             provider: (*provider > 0).then(|| format!("provider {provider}").into()),
             started_ms: NOON + i64::from(*days) * 86_400_000,
-            usage: Usage { prompt_tokens: *tokens, completion_tokens: tokens / 3, cached_tokens: tokens / 2 },
+            usage: Usage { prompt_tokens: *tokens, completion_tokens: tokens / 3, cached_tokens: tokens / 2, ..Usage::default() },
             ..attempt(*pico)
         })
         .collect();

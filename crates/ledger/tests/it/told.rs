@@ -101,7 +101,7 @@ fn a_run_is_told_with_its_sums_and_its_end() {
     assert_eq!((told.state, told.ended_ms, told.rows, told.note), (RunState::BudgetReached, Some(NOON + 5_000), Some(3), note));
     assert_eq!((told.calls, told.answered, told.failed, told.from_memory), (3, 1, 1, 1));
     assert_eq!((told.rows_served, told.attempts), (13, 3));
-    assert_eq!(told.usage, Usage { prompt_tokens: 540, completion_tokens: 36, cached_tokens: 384 });
+    assert_eq!(told.usage, Usage { prompt_tokens: 540, completion_tokens: 36, cached_tokens: 384, ..Usage::default() });
     assert_eq!(told.cost, Usd::from_pico(14_250_000));
     let served = ServedBy { model: "openai/gpt-4o-mini".into(), provider: Some("OpenAI".into()), answered: 1 };
     assert_eq!(told.models, [served]);
@@ -257,7 +257,13 @@ fn spending_is_summed_by_run_model_provider_and_day() {
 fn absurd_numbers_stop_at_the_largest() {
     let ledger = Ledger::in_memory().unwrap();
     let run = ledger.start_run(start("q")).unwrap();
-    let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, cached_tokens: u64::MAX };
+    let usage = Usage {
+        prompt_tokens: u64::MAX,
+        completion_tokens: u64::MAX,
+        cached_tokens: u64::MAX,
+        reasoning_tokens: u64::MAX,
+        cache_write_tokens: u64::MAX,
+    };
     let absurd = AttemptRecord { usage, cost: Usd::from_pico(i64::MAX), started_ms: i64::MIN, duration_ms: u64::MAX, ..attempt(0) };
     for number in [u64::MAX, 1] {
         wait(ledger.record(CallRecord { row: number, attempts: vec![absurd.clone(), absurd.clone()], ..answered(&run, number) })).unwrap();
