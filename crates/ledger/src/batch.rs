@@ -187,15 +187,16 @@ impl<'c> Batch<'c> {
             call.attempts.len() as i64,
         ])?;
 
-        let mut last_key = None;
+        let mut last = None;
         for (position, attempt) in (0i64..).zip(&call.attempts) {
-            let key = spend_key(self.numbers, &mut self.words, gain.number, operator, attempt)?;
-            write_attempt(&mut self.attempt, self.numbers, &mut self.words, first_attempt + position, key.key_label, attempt)?;
+            let named = named(self.numbers, &mut self.words, attempt)?;
+            write_attempt(&mut self.attempt, first_attempt + position, &named, attempt)?;
+            let key = named.spend_key(gain.number, operator, day_of(attempt.started_ms));
             self.bookings.attempt(key, &Sums::of(attempt));
             if let Some(holds) = &attempt.holds {
                 charge(&mut self.charges, holds, attempt.charged());
             }
-            last_key = Some(key);
+            last = Some((attempt, key));
         }
         gain.calls += 1;
         gain.attempts += call.attempts.len() as i64;
@@ -203,25 +204,27 @@ impl<'c> Batch<'c> {
         match &call.outcome {
             CallOutcome::Answered(answer) => {
                 gain.answered += 1;
-                // The answer knows best who gave it; the day and key of its last attempt are those it is booked on.
-                let model = self.numbers.number(&mut self.words, &answer.model)?;
-                let provider = self.numbers.maybe(&mut self.words, answer.provider.as_ref())?;
-                write_answer(&mut self.answer, model, provider, fingerprint, answer)?;
-                let key = SpendKey {
-                    run: gain.number,
-                    day: last_key.map_or(day_of(answer.created_ms), |key| key.day),
-                    model,
-                    provider: provider.unwrap_or(0),
-                    operator,
-                    key_label: last_key.map_or(0, |key| key.key_label),
+                let key = match last {
+                    // Mostly the answer's model and provider are those of the attempt that gave it.
+                    Some((attempt, key)) if gave(attempt, answer) => key,
+                    // The answer knows best; the day and key of its last attempt are those it is booked on.
+                    last => SpendKey {
+                        run: gain.number,
+                        day: last.map_or(day_of(answer.created_ms), |(_, key)| key.day),
+                        model: self.numbers.number(&mut self.words, &answer.model)?,
+                        provider: self.numbers.maybe(&mut self.words, answer.provider.as_ref())?.unwrap_or(0),
+                        operator,
+                        key_label: last.map_or(0, |(_, key)| key.key_label),
+                    },
                 };
+                write_answer(&mut self.answer, &key, fingerprint, answer)?;
                 self.bookings.call(key, true);
-                self.measure(call, answer, operator, model)?;
+                self.measure(call, answer, operator, key.model)?;
             }
             CallOutcome::FromMemory => gain.from_memory += 1,
             CallOutcome::Failed { .. } => {
                 gain.failed += 1;
-                if let Some(key) = last_key {
+                if let Some((_, key)) = last {
                     self.bookings.call(key, false);
                 }
             }
@@ -360,38 +363,54 @@ fn charge(charges: &mut Vec<(HoldId, Usd)>, holds: &[HoldId], charged: Usd) {
     }
 }
 
-fn spend_key(
-    numbers: &mut WordNumbers,
-    words: &mut WordStatements<'_>,
-    run: i64,
-    operator: i64,
-    attempt: &AttemptRecord,
-) -> rusqlite::Result<SpendKey> {
-    Ok(SpendKey {
-        run,
-        day: day_of(attempt.started_ms),
-        model: numbers.number(words, attempt.model_served.as_ref().unwrap_or(&attempt.model_asked))?,
-        provider: numbers.maybe(words, attempt.provider.as_ref())?.unwrap_or(0),
-        operator,
-        key_label: numbers.maybe(words, attempt.key_label.as_ref())?.unwrap_or(0),
+/// Whether the answer is booked where this attempt is.
+fn gave(attempt: &AttemptRecord, answer: &StoredAnswer) -> bool {
+    attempt.model_served.as_ref().unwrap_or(&attempt.model_asked) == &answer.model && attempt.provider == answer.provider
+}
+
+/// The numbers of an attempt's words.
+struct Named {
+    model_asked: i64,
+    model_served: Option<i64>,
+    provider: Option<i64>,
+    strategy: i64,
+    fault: Option<i64>,
+    key_label: Option<i64>,
+    route_asked: Option<i64>,
+    route_served: Option<i64>,
+}
+
+fn named(numbers: &mut WordNumbers, words: &mut WordStatements<'_>, attempt: &AttemptRecord) -> rusqlite::Result<Named> {
+    let model_asked = numbers.number(words, &attempt.model_asked)?;
+    Ok(Named {
+        model_asked,
+        model_served: match &attempt.model_served {
+            Some(served) if *served == attempt.model_asked => Some(model_asked),
+            served => numbers.maybe(words, served.as_ref())?,
+        },
+        provider: numbers.maybe(words, attempt.provider.as_ref())?,
+        strategy: numbers.number(words, &attempt.strategy)?,
+        fault: numbers.maybe(words, attempt.fault.as_ref())?,
+        key_label: numbers.maybe(words, attempt.key_label.as_ref())?,
+        route_asked: numbers.maybe(words, attempt.route_asked.as_ref())?,
+        route_served: numbers.maybe(words, attempt.route_served.as_ref())?,
     })
 }
 
-fn write_attempt(
-    statement: &mut CachedStatement<'_>,
-    numbers: &mut WordNumbers,
-    words: &mut WordStatements<'_>,
-    id: i64,
-    key_label: i64,
-    attempt: &AttemptRecord,
-) -> rusqlite::Result<()> {
-    let model_asked = numbers.number(words, &attempt.model_asked)?;
-    let model_served = numbers.maybe(words, attempt.model_served.as_ref())?;
-    let provider = numbers.maybe(words, attempt.provider.as_ref())?;
-    let strategy = numbers.number(words, &attempt.strategy)?;
-    let fault = numbers.maybe(words, attempt.fault.as_ref())?;
-    let route_asked = numbers.maybe(words, attempt.route_asked.as_ref())?;
-    let route_served = numbers.maybe(words, attempt.route_served.as_ref())?;
+impl Named {
+    fn spend_key(&self, run: i64, operator: i64, day: i64) -> SpendKey {
+        SpendKey {
+            run,
+            day,
+            model: self.model_served.unwrap_or(self.model_asked),
+            provider: self.provider.unwrap_or(0),
+            operator,
+            key_label: self.key_label.unwrap_or(0),
+        }
+    }
+}
+
+fn write_attempt(statement: &mut CachedStatement<'_>, id: i64, named: &Named, attempt: &AttemptRecord) -> rusqlite::Result<()> {
     let cost_source = match attempt.cost_source {
         CostSource::Reported => 0,
         CostSource::Estimated => 1,
@@ -401,12 +420,12 @@ fn write_attempt(
         id,
         attempt.started_ms,
         stored(attempt.duration_ms),
-        model_asked,
-        model_served,
-        provider,
-        strategy,
+        named.model_asked,
+        named.model_served,
+        named.provider,
+        named.strategy,
         attempt.http_status,
-        fault,
+        named.fault,
         attempt.message.as_deref().map(|message| leading(message, MESSAGE_CHARACTERS)),
         attempt.remedy.as_deref().map(|remedy| leading(remedy, MESSAGE_CHARACTERS)),
         stored(attempt.usage.prompt_tokens),
@@ -419,26 +438,25 @@ fn write_attempt(
         stored(attempt.usage.cache_write_tokens),
         attempt.byok,
         attempt.upstream_cost.map(Usd::pico),
-        Some(key_label).filter(|label| *label != 0),
+        named.key_label,
         attempt.time_to_first_byte_ms.map(stored),
-        route_asked,
-        route_served,
+        named.route_asked,
+        named.route_served,
     ])?;
     Ok(())
 }
 
 fn write_answer(
     statement: &mut CachedStatement<'_>,
-    model: i64,
-    provider: Option<i64>,
+    key: &SpendKey,
     fingerprint: &[u8; 16],
     answer: &StoredAnswer,
 ) -> rusqlite::Result<()> {
     statement.execute(params![
         fingerprint,
         answer.body,
-        model,
-        provider,
+        key.model,
+        Some(key.provider).filter(|provider| *provider != 0),
         answer.cost.pico(),
         stored(answer.usage.prompt_tokens),
         stored(answer.usage.completion_tokens),

@@ -1,7 +1,7 @@
 //! Answers: finding one by its fingerprint, the one read that every row makes, and tidying up among them.
 
 use corsac_wire::Usd;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::words::WordTexts;
 use crate::{Fingerprint, Ledger, LedgerError, Millis, StoredAnswer, Usage};
@@ -70,29 +70,32 @@ pub(crate) fn answer(
     fingerprint: &Fingerprint,
     not_before_ms: Option<Millis>,
 ) -> rusqlite::Result<Option<StoredAnswer>> {
-    let mut find = connection.prepare_cached(
-        "SELECT body, model, provider, cost_pico, prompt_tokens, completion_tokens, cached_tokens, created_ms, repaired,
-                reasoning_tokens, cache_write_tokens
-         FROM answer WHERE fingerprint = ? AND created_ms >= ?",
-    )?;
-    find.query_row(params![fingerprint.as_bytes(), not_before_ms.unwrap_or(i64::MIN)], |row| {
-        Ok(StoredAnswer {
-            body: row.get(0)?,
-            model: words.text(connection, row.get(1)?)?,
-            provider: words.maybe(connection, row.get(2)?)?,
-            cost: Usd::from_pico(row.get(3)?),
+    // Every column in the order of the format, to which later formats only add: a short text, for it is hashed with every
+    // lookup to find its statement.
+    let mut find = connection.prepare_cached("SELECT * FROM answer WHERE fingerprint = ?")?;
+    find.query_row([fingerprint.as_bytes()], |row| {
+        let created_ms = row.get(8)?;
+        if not_before_ms.is_some_and(|not_before_ms| created_ms < not_before_ms) {
+            return Ok(None);
+        }
+        Ok(Some(StoredAnswer {
+            body: row.get(1)?,
+            model: words.text(connection, row.get(2)?)?,
+            provider: words.maybe(connection, row.get(3)?)?,
+            cost: Usd::from_pico(row.get(4)?),
             usage: Usage {
-                prompt_tokens: counted(row.get(4)?),
-                completion_tokens: counted(row.get(5)?),
-                cached_tokens: counted(row.get(6)?),
-                reasoning_tokens: counted(row.get(9)?),
-                cache_write_tokens: counted(row.get(10)?),
+                prompt_tokens: counted(row.get(5)?),
+                completion_tokens: counted(row.get(6)?),
+                cached_tokens: counted(row.get(7)?),
+                reasoning_tokens: counted(row.get(10)?),
+                cache_write_tokens: counted(row.get(11)?),
             },
-            created_ms: row.get(7)?,
-            repaired: row.get(8)?,
-        })
+            created_ms,
+            repaired: row.get(9)?,
+        }))
     })
     .optional()
+    .map(Option::flatten)
 }
 
 /// A count as it was stored; a negative one can only come from a foreign hand and counts as nothing.
