@@ -107,11 +107,16 @@ def test_activity_is_of_days_that_are_over(client, manager):
         client.analytics.get_user_activity()
 
 
+def test_a_generation_is_not_there_at_once(start):
+    with openrouter_client(start("generation_delay_ms = 3600000").url) as client:
+        answer = client.chat.send(model=CHAT_MODEL, max_tokens=50, messages=user("what will be looked up"))
+        with pytest.raises(errors.NotFoundResponseError):
+            client.generations.get_generation(id=answer.id)
+
+
 def test_a_generation_comes_after_some_time(client):
     answer = client.chat.send(model=CHAT_MODEL, max_tokens=50, messages=user("what will be looked up"))
-    with pytest.raises(errors.NotFoundResponseError):
-        client.generations.get_generation(id=answer.id)
-    for _ in range(40):
+    for _ in range(100):
         try:
             found = client.generations.get_generation(id=answer.id).data
             break

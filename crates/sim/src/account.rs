@@ -65,6 +65,8 @@ pub(crate) struct State {
 pub(crate) struct KeyState {
     pub(crate) window: Window,
     pub(crate) spent: Spent,
+    /// What was paid to providers with keys of the caller's own.
+    pub(crate) byok: Spent,
     pub(crate) last_used_ms: Option<u64>,
 }
 

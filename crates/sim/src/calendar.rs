@@ -91,6 +91,17 @@ pub(crate) fn timestamp(epoch_ms: u64) -> String {
     format!("{}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z", date(epoch_ms / DAY_MS))
 }
 
+/// Milliseconds since 1970 as `Sun, 22 Nov 2026 00:00:00 GMT`.
+pub(crate) fn http_date(epoch_ms: u64) -> String {
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (days, seconds) = (epoch_ms / DAY_MS, epoch_ms % DAY_MS / 1_000);
+    let (year, month, day) = civil(days);
+    let name = |names: &[&'static str], place: u64| usize::try_from(place).ok().and_then(|place| names.get(place).copied()).unwrap_or("");
+    let (weekday, month) = (name(&WEEKDAYS, days % 7), name(&MONTHS, month - 1));
+    format!("{weekday}, {day:02} {month} {year} {:02}:{:02}:{:02} GMT", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 /// Milliseconds since 1970 of a UTC timestamp such as `2027-12-31T23:59:59Z`, fractions of a second left out.
 pub(crate) fn parse_timestamp(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00"))?.split_once('T')?;
@@ -107,13 +118,14 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DAY_MS, ResetInterval, date, parse_timestamp, timestamp};
+    use super::{DAY_MS, ResetInterval, date, http_date, parse_timestamp, timestamp};
 
     #[test]
     fn timestamps() {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(timestamp(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
         assert_eq!(timestamp(1_795_305_600_000), "2026-11-22T00:00:00.000Z");
+        assert_eq!(http_date(1_795_305_661_000), "Sun, 22 Nov 2026 00:01:01 GMT");
     }
 
     #[test]

@@ -60,6 +60,27 @@ pub(crate) struct Endpoint {
     /// Whether it may train on requests.
     pub(crate) trains_on_data: bool,
     pub(crate) schema_dialect: SchemaDialect,
+    /// What it does with beginnings of prompts that it knows.
+    pub(crate) cache: Option<CacheTerms>,
+}
+
+/// What a provider gives off for beginnings of prompts that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CacheTerms {
+    /// Unasked.
+    implicit: bool,
+    /// Reading costs this part of the prompt price: 2 = half.
+    read_divisor: u64,
+    /// Putting something in costs a quarter more.
+    writes_cost: bool,
+}
+
+/// [`CacheTerms`] in money.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CachePrices {
+    pub(crate) implicit: bool,
+    pub(crate) read: PicoDollars,
+    pub(crate) write: Option<PicoDollars>,
 }
 
 /// How strictly an endpoint reads a schema sent with `strict: true`.
@@ -74,6 +95,13 @@ pub(crate) enum SchemaDialect {
 }
 
 impl Endpoint {
+    pub(crate) fn cache_prices(&self) -> Option<CachePrices> {
+        let terms = self.cache?;
+        let price = self.prompt_price.0;
+        let write = terms.writes_cost.then_some(PicoDollars(price + price / 4));
+        Some(CachePrices { implicit: terms.implicit, read: PicoDollars(price / terms.read_divisor), write })
+    }
+
     /// `priority` or `flex`, for an endpoint that serves only those who ask for that tier.
     pub(crate) fn tier(&self) -> Option<&str> {
         self.tag.rsplit_once('/').map(|(_, variant)| variant).filter(|variant| matches!(*variant, "priority" | "flex"))
@@ -241,6 +269,7 @@ fn built_in_endpoint(model: &ModelRow, row: &EndpointRow) -> Endpoint {
         zero_data_retention: provider.is_some_and(|found| found.zero_data_retention),
         trains_on_data: provider.is_some_and(|found| found.trains_on_data),
         schema_dialect: dialect_of(row.provider, model.id),
+        cache: cache_of(row.provider, model.id),
     }
 }
 
@@ -254,6 +283,17 @@ fn dialect_of(provider: &str, model: &str) -> SchemaDialect {
         "anthropic" => SchemaDialect::ClosedObjects,
         _ if model.starts_with("anthropic/") => SchemaDialect::ClosedObjects,
         _ => SchemaDialect::Any,
+    }
+}
+
+fn cache_of(provider: &str, model: &str) -> Option<CacheTerms> {
+    let implicit = |read_divisor| Some(CacheTerms { implicit: true, read_divisor, writes_cost: false });
+    match (model.split('/').next(), provider) {
+        (Some("anthropic"), _) => Some(CacheTerms { implicit: false, read_divisor: 10, writes_cost: true }),
+        (Some("openai"), "openai" | "azure") => implicit(2),
+        (Some("google"), _) => implicit(4),
+        (_, "deepseek") => implicit(10),
+        _ => None,
     }
 }
 
@@ -309,6 +349,7 @@ fn plain(script: &ModelScript) -> Model {
         zero_data_retention: false,
         trains_on_data: false,
         schema_dialect: SchemaDialect::Any,
+        cache: None,
     };
     Model {
         id: script.id.clone(),
@@ -343,6 +384,7 @@ fn scripted(script: &EndpointScript, base: &Endpoint, model: &str) -> Endpoint {
         zero_data_retention: provider.is_some_and(|found| found.zero_data_retention),
         trains_on_data: provider.is_some_and(|found| found.trains_on_data),
         schema_dialect: dialect_of(&script.provider, model),
+        cache: cache_of(&script.provider, model),
         ..base.clone()
     }
 }

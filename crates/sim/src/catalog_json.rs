@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::catalog::{Catalog, Endpoint, Model, Reasoning};
 use crate::catalog_data::PROVIDERS;
-use crate::money::PicoDollars;
 use crate::reply::SimReply;
 use crate::wire_error;
 
@@ -98,12 +97,7 @@ pub(crate) fn model_json(model: &Model) -> Value {
         "description": description(model),
         "context_length": model.context_length,
         "architecture": architecture(model),
-        "pricing": {
-            "prompt": top.map_or_else(PicoDollars::default, |endpoint| endpoint.prompt_price),
-            "completion": top.map_or_else(PicoDollars::default, |endpoint| endpoint.completion_price),
-            "request": "0",
-            "image": "0",
-        },
+        "pricing": top.map(|endpoint| pricing(endpoint, false)),
         "top_provider": {
             "context_length": top.map(|endpoint| endpoint.context_length),
             "max_completion_tokens": top.and_then(|endpoint| endpoint.max_completion_tokens),
@@ -133,6 +127,23 @@ pub(crate) fn model_json(model: &Model) -> Value {
     listed
 }
 
+/// What an endpoint takes, in dollars a unit; its own entry tells the discount too.
+fn pricing(endpoint: &Endpoint, with_discount: bool) -> Value {
+    let mut pricing = json!({
+        "prompt": endpoint.prompt_price,
+        "completion": endpoint.completion_price,
+        "request": "0",
+        "image": "0",
+    });
+    if let Some(fields) = pricing.as_object_mut() {
+        let prices = endpoint.cache_prices();
+        fields.extend(prices.map(|prices| ("input_cache_read".to_owned(), json!(prices.read))));
+        fields.extend(prices.and_then(|prices| prices.write).map(|write| ("input_cache_write".to_owned(), json!(write))));
+        fields.extend(with_discount.then(|| ("discount".to_owned(), json!(0))));
+    }
+    pricing
+}
+
 fn endpoint_json(model: &Model, endpoint: &Endpoint, with_key: bool) -> Value {
     let (latency, speed) = (endpoint.latency_ms, endpoint.tokens_per_second);
     let latency = with_key.then(|| json!({ "p50": latency, "p75": latency * 3 / 2, "p90": latency * 2, "p99": latency * 5 }));
@@ -147,17 +158,11 @@ fn endpoint_json(model: &Model, endpoint: &Endpoint, with_key: bool) -> Value {
         "context_length": endpoint.context_length,
         "max_completion_tokens": endpoint.max_completion_tokens,
         "max_prompt_tokens": null,
-        "pricing": {
-            "prompt": endpoint.prompt_price,
-            "completion": endpoint.completion_price,
-            "request": "0",
-            "image": "0",
-            "discount": 0,
-        },
+        "pricing": pricing(endpoint, true),
         "quantization": endpoint.quantization,
         "status": 0,
         "supported_parameters": endpoint.parameters,
-        "supports_implicit_caching": false,
+        "supports_implicit_caching": endpoint.cache_prices().is_some_and(|prices| prices.implicit),
         "uptime_last_5m": 99.8,
         "uptime_last_30m": 99.6,
         "uptime_last_1d": 99.4,

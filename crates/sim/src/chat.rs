@@ -136,6 +136,8 @@ impl<'a> Call<'a> {
         if self.request.preferences.order.is_none() && self.request.preferences.sort.is_none() {
             self.world.affinity.arrange(found.index, &mut endpoints, session, self.now);
         }
+        // whoever brings a key of their own is sent where it opens, whatever the order
+        endpoints.sort_by_key(|endpoint| !self.world.account.is_byok(endpoint));
         let mut last = wire_error::plain(404, &format!("No endpoints found for {}.", found.model.id));
         for endpoint in endpoints {
             self.world.counters.tried(found.index, &endpoint.tag);
@@ -283,7 +285,7 @@ impl<'a> Call<'a> {
             "region": null,
             "summary": format!("available={}, selected={selected}", available.len()),
             "attempt": attempts.len(),
-            "is_byok": false,
+            "is_byok": served.is_some_and(|endpoint| self.world.account.is_byok(endpoint)),
             "endpoints": { "total": available.len(), "available": available },
             "attempts": attempts,
             "pipeline": if self.request.heals { healed } else { json!([]) },

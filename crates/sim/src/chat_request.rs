@@ -62,6 +62,8 @@ struct Body<'a> {
     prompt_cache_key: Option<Cow<'a, str>>,
     #[serde(default)]
     include_reasoning: Option<bool>,
+    #[serde(default)]
+    debug: Option<Debugging>,
     #[serde(borrow, default)]
     verbosity: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -75,6 +77,12 @@ struct Body<'a> {
 enum Stops {
     One(String),
     Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+struct Debugging {
+    #[serde(default)]
+    echo_upstream_body: bool,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +220,10 @@ pub(crate) struct ChatRequest<'a> {
     /// How many alternatives of each token are told; none = nothing of the kind.
     pub(crate) logprobs: Option<u32>,
     pub(crate) has_verbosity: bool,
+    /// Whether anything in the body asks a provider to keep the prompt.
+    pub(crate) wants_cache: bool,
+    /// Whether a stream begins with the body as it went to the provider.
+    pub(crate) echoes: bool,
     pub(crate) service_tier: Option<Cow<'a, str>>,
     /// What keeps requests with one endpoint.
     pub(crate) session: Option<Cow<'a, str>>,
@@ -332,6 +344,8 @@ impl<'a> ChatRequest<'a> {
             stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(),
             logprobs: (body.logprobs == Some(true)).then(|| body.top_logprobs.unwrap_or(0)),
             has_verbosity: body.verbosity.is_some(),
+            wants_cache: asks_for_cache(bytes),
+            echoes: body.debug.is_some_and(|debug| debug.echo_upstream_body),
             service_tier: body.service_tier,
             session: body.session_id.or(body.prompt_cache_key),
             parameters,
@@ -342,6 +356,12 @@ impl<'a> ChatRequest<'a> {
     pub(crate) fn last_user_text(&self) -> &str {
         self.talk.last_user_text()
     }
+}
+
+/// Prompts too short to be kept are not searched.
+fn asks_for_cache(bytes: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"cache_control\"";
+    bytes.len() > 4_096 && bytes.windows(NAME.len()).any(|window| window == NAME)
 }
 
 fn is_tool_name(name: &str) -> bool {

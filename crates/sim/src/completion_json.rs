@@ -28,12 +28,26 @@ pub(crate) struct Usage {
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
     pub(crate) reasoning_tokens: u64,
+    /// Of the prompt, read from the provider's cache.
+    pub(crate) cached_tokens: u64,
+    /// Of the prompt, put into it.
+    pub(crate) cache_write_tokens: u64,
+    /// What the provider takes for the prompt.
     pub(crate) prompt_cost: PicoDollars,
+    /// What the provider takes for the answers.
     pub(crate) completion_cost: PicoDollars,
+    /// What OpenRouter takes where the provider is paid with the caller's own key.
+    pub(crate) byok_fee: Option<PicoDollars>,
 }
 
 impl Usage {
+    /// What is charged.
     pub(crate) fn cost(&self) -> PicoDollars {
+        self.byok_fee.unwrap_or(self.upstream_cost())
+    }
+
+    /// What the provider takes.
+    pub(crate) fn upstream_cost(&self) -> PicoDollars {
         self.prompt_cost.plus(self.completion_cost)
     }
 }
@@ -139,10 +153,15 @@ pub(crate) fn usage(out: &mut Vec<u8>, served: &Served<'_>) {
     out.extend_from_slice(b",\"total_tokens\":");
     number(out, usage.prompt_tokens + usage.completion_tokens);
     out.extend_from_slice(b",\"cost\":");
-    let cost = usage.cost().to_string();
-    out.extend_from_slice(cost.as_bytes());
-    out.extend_from_slice(b",\"is_byok\":false,\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0,\"audio_tokens\":0,\"video_tokens\":0},\"cost_details\":{\"upstream_inference_cost\":");
-    out.extend_from_slice(cost.as_bytes());
+    out.extend_from_slice(usage.cost().to_string().as_bytes());
+    out.extend_from_slice(b",\"is_byok\":");
+    out.extend_from_slice(if usage.byok_fee.is_some() { b"true".as_slice() } else { b"false" });
+    out.extend_from_slice(b",\"prompt_tokens_details\":{\"cached_tokens\":");
+    number(out, usage.cached_tokens);
+    out.extend_from_slice(b",\"cache_write_tokens\":");
+    number(out, usage.cache_write_tokens);
+    out.extend_from_slice(b",\"audio_tokens\":0,\"video_tokens\":0},\"cost_details\":{\"upstream_inference_cost\":");
+    out.extend_from_slice(usage.upstream_cost().to_string().as_bytes());
     out.extend_from_slice(b",\"upstream_inference_prompt_cost\":");
     out.extend_from_slice(usage.prompt_cost.to_string().as_bytes());
     out.extend_from_slice(b",\"upstream_inference_completions_cost\":");

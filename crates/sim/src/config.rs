@@ -161,11 +161,15 @@ pub struct StreamConfig {
     pub gap_ms: u64,
     /// How many comments come before the first data.
     pub leading_comments: u32,
+    /// Cut the stream into pieces of so many bytes, wherever that falls; none = a piece for each event.
+    pub piece_bytes: Option<usize>,
+    /// End lines with CR LF.
+    pub crlf: bool,
 }
 
 impl Default for StreamConfig {
     fn default() -> Self {
-        Self { usage_layout: UsageLayout::Seeded, gap_ms: 0, leading_comments: 2 }
+        Self { usage_layout: UsageLayout::Seeded, gap_ms: 0, leading_comments: 2, piece_bytes: None, crlf: false }
     }
 }
 
@@ -248,6 +252,8 @@ pub enum LimitHint {
     RetryAfter,
     /// Both.
     Both,
+    /// `Retry-After` as a date.
+    Date,
 }
 
 /// From a time on, another limit.
@@ -280,6 +286,8 @@ pub struct KeyConfig {
     pub key_limit_dollars: Option<PicoDollars>,
     /// How often the key's limit starts anew; none = never.
     pub key_limit_reset: Option<ResetInterval>,
+    /// Providers (slugs) that are paid with a key of the caller's own: tried first, and charged a twentieth.
+    pub byok: Vec<String>,
     /// Budgets of the whole account; beyond one 403.
     #[serde(rename = "budget")]
     pub budgets: Vec<BudgetConfig>,
@@ -296,6 +304,7 @@ impl fmt::Debug for KeyConfig {
             .field("spent_dollars", &self.spent_dollars)
             .field("key_limit_dollars", &self.key_limit_dollars)
             .field("key_limit_reset", &self.key_limit_reset)
+            .field("byok", &self.byok)
             .field("budgets", &self.budgets)
             .finish_non_exhaustive()
     }
@@ -332,6 +341,7 @@ impl Default for KeyConfig {
             spent_dollars: PicoDollars::default(),
             key_limit_dollars: None,
             key_limit_reset: None,
+            byok: Vec::new(),
             budgets: Vec::new(),
         }
     }

@@ -17,6 +17,7 @@ pub struct SimExchange {
     start: Instant,
     started_ms: i64,
     headers: Vec<(String, String)>,
+    key: String,
     window: usize,
 }
 
@@ -30,7 +31,13 @@ impl SimExchange {
     /// Puts a simulator behind the exchange. `started_ms` is the date at which its time starts; `headers` go with every
     /// request, beside a key that the simulator accepts.
     pub fn new(simulator: Simulator, started_ms: i64, headers: Vec<(String, String)>) -> SimExchange {
-        SimExchange { simulator, start: Instant::now(), started_ms, headers, window: 4_096 }
+        SimExchange { simulator, start: Instant::now(), started_ms, headers, key: "sk-or-v1-simulated".to_owned(), window: 4_096 }
+    }
+
+    /// The same simulator and the same time, asked with another key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> SimExchange {
+        SimExchange { key: key.to_owned(), ..self.clone() }
     }
 
     /// The simulator behind it.
@@ -61,7 +68,7 @@ impl Exchange for SimExchange {
 
 impl SimExchange {
     async fn send(&self, request: Request) -> Result<RawReply, ExchangeError> {
-        let mut headers = vec![("Authorization".to_owned(), "Bearer sk-or-v1-simulated".to_owned())];
+        let mut headers = vec![("Authorization".to_owned(), format!("Bearer {}", self.key))];
         headers.extend(self.headers.iter().cloned());
         let asked = SimRequest {
             method: if request.body.is_some() { "POST" } else { "GET" }.to_owned(),

@@ -30,7 +30,8 @@ pub(crate) fn key_info(account: &Account, caller: Caller<'_>, now: Duration) -> 
     let day = account.day(now);
     let mut state = account.state.lock();
     let (limit, reset) = account.key_limit(&state, caller.name());
-    let spent = key_state(&mut state, caller.name()).spent.clone();
+    let key = key_state(&mut state, caller.name());
+    let (spent, byok) = (key.spent.clone(), key.byok.clone());
     let budgets: Vec<Value> = budgets(account, &state, (limit, reset), &spent, now);
     let used = if state.free_day.0 == day { state.free_day.1 } else { 0 };
     let managed = state.managed.iter().find(|managed| managed.key == caller.name());
@@ -39,7 +40,7 @@ pub(crate) fn key_info(account: &Account, caller: Caller<'_>, now: Duration) -> 
     let tightest = budgets.iter().min_by(|a, b| remaining(a).total_cmp(&remaining(b))).cloned();
     let free_limit = account.limits.free_per_day;
     let is_management = matches!(caller, Caller::Management(_));
-    let mut data = usage_fields(&spent, limit, reset, day);
+    let mut data = usage_fields(&spent, &byok, limit, reset, day);
     let more = json!({
         "label": label(caller.name()),
         "limit_reset": reset.map(ResetInterval::name),
@@ -94,8 +95,9 @@ fn budgets(
 }
 
 /// The fields of usage and limit that every form of a key has.
-fn usage_fields(spent: &Spent, limit: Option<PicoDollars>, reset: Option<ResetInterval>, day: u64) -> Map<String, Value> {
+fn usage_fields(spent: &Spent, byok: &Spent, limit: Option<PicoDollars>, reset: Option<ResetInterval>, day: u64) -> Map<String, Value> {
     let within = |interval| spent.within(Some(interval), day).json();
+    let byok_within = |interval| byok.within(Some(interval), day).json();
     let fields = json!({
         "limit": limit.map(PicoDollars::json),
         "limit_remaining": limit.map(|limit| limit.minus(spent.within(reset, day)).json()),
@@ -104,10 +106,10 @@ fn usage_fields(spent: &Spent, limit: Option<PicoDollars>, reset: Option<ResetIn
         "usage_daily": within(ResetInterval::Daily),
         "usage_weekly": within(ResetInterval::Weekly),
         "usage_monthly": within(ResetInterval::Monthly),
-        "byok_usage": 0,
-        "byok_usage_daily": 0,
-        "byok_usage_weekly": 0,
-        "byok_usage_monthly": 0,
+        "byok_usage": byok.total.json(),
+        "byok_usage_daily": byok_within(ResetInterval::Daily),
+        "byok_usage_weekly": byok_within(ResetInterval::Weekly),
+        "byok_usage_monthly": byok_within(ResetInterval::Monthly),
     });
     fields.as_object().cloned().unwrap_or_default()
 }
@@ -187,7 +189,7 @@ fn shown(account: &Account, state: &mut State, managed: &ManagedKey, now: Durati
     let day = account.day(now);
     let terms = &managed.terms;
     let used = key_state(state, &managed.key);
-    let mut data = usage_fields(&used.spent, terms.limit, terms.reset, day);
+    let mut data = usage_fields(&used.spent, &used.byok, terms.limit, terms.reset, day);
     let more = json!({
         "hash": managed.hash,
         "name": terms.name,
@@ -262,6 +264,7 @@ pub(crate) fn activity(account: &Account, catalog: &Catalog, query: &Query<'_>, 
             Some((_, sum)) => {
                 sum.requests += row.requests;
                 sum.cost = sum.cost.plus(row.cost);
+                sum.byok_cost = sum.byok_cost.plus(row.byok_cost);
                 sum.prompt_tokens += row.prompt_tokens;
                 sum.completion_tokens += row.completion_tokens;
                 sum.reasoning_tokens += row.reasoning_tokens;
@@ -283,7 +286,7 @@ fn activity_row((day, model, provider): (u64, usize, &str), row: &ActivityRow, c
         "endpoint_id": format!("{:08x}-0000-4000-a000-{:012x}", endpoint >> 32, endpoint & 0xffff_ffff),
         "provider_name": provider,
         "usage": row.cost.json(),
-        "byok_usage_inference": 0,
+        "byok_usage_inference": row.byok_cost.json(),
         "requests": row.requests,
         "prompt_tokens": row.prompt_tokens,
         "completion_tokens": row.completion_tokens,

@@ -235,6 +235,7 @@ mod model_list;
 mod money;
 mod pattern;
 mod plain;
+mod prompt_cache;
 mod query;
 mod random;
 mod reasoning;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::account::{Account, Caller, key_state};
-use crate::calendar::DAY_MS;
+use crate::calendar::{DAY_MS, http_date};
 use crate::config::{LimitHint, WindowKind};
 use crate::reply::SimReply;
 use crate::wire_error;
@@ -73,12 +73,13 @@ impl Account {
                 .with_header("x-ratelimit-limit", limit.to_string())
                 .with_header("x-ratelimit-remaining", "0")
                 .with_header("x-ratelimit-reset", reset_ms.to_string()),
-            LimitHint::None | LimitHint::RetryAfter => reply,
+            LimitHint::None | LimitHint::RetryAfter | LimitHint::Date => reply,
         };
         match self.limits.hint {
             LimitHint::RetryAfter | LimitHint::Both => {
                 reply.with_header("retry-after", reset_ms.saturating_sub(at_ms).div_ceil(1_000).to_string())
             }
+            LimitHint::Date => reply.with_header("retry-after", http_date(reset_ms.next_multiple_of(1_000))),
             LimitHint::None | LimitHint::Reset => reply,
         }
     }

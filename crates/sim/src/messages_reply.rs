@@ -167,17 +167,18 @@ fn stop_reason(answer: &Answer) -> &'static str {
 
 fn usage(served: &Served<'_>) -> Value {
     let usage = served.usage;
-    let (input, output) = if served.from_cache { (0, 0) } else { (usage.prompt_tokens, usage.completion_tokens) };
     json!({
-        "input_tokens": input,
-        "output_tokens": output,
+        // what the cache took part in is counted on its own here
+        "input_tokens": usage.prompt_tokens.saturating_sub(usage.cached_tokens + usage.cache_write_tokens),
+        "output_tokens": usage.completion_tokens,
         "cache_creation": null,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_read_input_tokens": usage.cached_tokens,
         "inference_geo": null,
         "output_tokens_details": null,
         "server_tool_use": null,
         "service_tier": "standard",
-        "cost": if served.from_cache { json!(0) } else { usage.cost().json() },
+        "cost": usage.cost().json(),
+        "is_byok": usage.byok_fee.is_some(),
     })
 }

@@ -133,7 +133,8 @@ impl<'a> PlainCall<'a> {
         reply.receipt = Some(Receipt { body_hash: self.body_hash, good });
         let (model, provider, cost) = (found.index, endpoint.provider.as_str(), usage.cost());
         let (prompt_tokens, completion_tokens) = (usage.prompt_tokens, 0);
-        let done = Done { model, provider, cost, prompt_tokens, completion_tokens, reasoning_tokens: 0, end: now + delay };
+        let byok_cost = crate::PicoDollars::default();
+        let done = Done { model, provider, cost, byok_cost, prompt_tokens, completion_tokens, reasoning_tokens: 0, end: now + delay };
         world.account.settle(self.caller, hold, done, now);
         let (key, body_hash) = (self.caller.name(), self.body_hash);
         world.counters.answer(Answered { model, provider, key, body_hash, prompt_tokens, completion_tokens, cost, good });

@@ -138,18 +138,18 @@ fn usage(served: &Served<'_>) -> Value {
     let (input, output) = if served.from_cache { (0, 0) } else { (usage.prompt_tokens, usage.completion_tokens) };
     let mut told = json!({
         "input_tokens": input,
-        "input_tokens_details": { "cached_tokens": 0 },
+        "input_tokens_details": { "cached_tokens": usage.cached_tokens },
         "output_tokens": output,
         "output_tokens_details": { "reasoning_tokens": if served.from_cache { 0 } else { usage.reasoning_tokens } },
         "total_tokens": input + output,
     });
     if let Some(fields) = told.as_object_mut().filter(|_| !served.from_cache) {
         fields.insert("cost".to_owned(), usage.cost().json());
-        fields.insert("is_byok".to_owned(), json!(false));
+        fields.insert("is_byok".to_owned(), json!(usage.byok_fee.is_some()));
         fields.insert(
             "cost_details".to_owned(),
             json!({
-                "upstream_inference_cost": usage.cost().json(),
+                "upstream_inference_cost": usage.upstream_cost().json(),
                 "upstream_inference_input_cost": usage.prompt_cost.json(),
                 "upstream_inference_output_cost": usage.completion_cost.json(),
             }),

@@ -17,7 +17,7 @@ pub struct SimOptions {
     pub latency: Option<String>,
     /// Inference requests a minute and key.
     pub rate_limit: Option<u32>,
-    /// `none`, `reset`, `retry_after` or `both`.
+    /// `none`, `reset`, `retry_after`, `both` or `date`.
     pub rate_limit_hint: Option<String>,
     /// `MODEL` or `MODEL=FAULT`.
     pub down: Vec<String>,
@@ -158,7 +158,8 @@ fn read_hint(text: &str) -> Result<LimitHint, SimError> {
         "reset" => Ok(LimitHint::Reset),
         "retry_after" => Ok(LimitHint::RetryAfter),
         "both" => Ok(LimitHint::Both),
-        _ => Err(SimError::option("rate-limit-hint", text, "none, reset, retry_after or both")),
+        "date" => Ok(LimitHint::Date),
+        _ => Err(SimError::option("rate-limit-hint", text, "none, reset, retry_after, both or date")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::PicoDollars;
 use crate::answer::{Answer, Prompt};
-use crate::catalog::{Endpoint, Found, Model};
+use crate::catalog::{CachePrices, Endpoint, Found, Model};
 use crate::chat::Call;
 use crate::completion_json::{Served, Usage};
 use crate::config::UsageLayout;
@@ -12,6 +12,7 @@ use crate::counters::Answered;
 use crate::fault::FaultKind;
 use crate::fault_plan::{Act, Verdict};
 use crate::generation::{Content, Record};
+use crate::prompt_cache::CacheUse;
 use crate::reply::{Receipt, SimBody, SimReply};
 use crate::response_cache::Kept;
 use crate::seed::{hash, mix};
@@ -27,10 +28,12 @@ impl<'a> Call<'a> {
         let world = self.world;
         let max_tokens = self.request.max_tokens.unwrap_or(endpoint.max_completion_tokens.unwrap_or(LONGEST_ANSWER));
         let prompt_tokens = self.need.text_tokens + self.need.tool_tokens;
+        let is_byok = world.account.is_byok(endpoint);
+        let charged = |price: PicoDollars| if is_byok { byok_fee(price) } else { price };
         let estimate = Estimate {
             prompt_tokens,
-            prompt_price: endpoint.prompt_price,
-            completion_price: endpoint.completion_price,
+            prompt_price: charged(endpoint.prompt_price),
+            completion_price: charged(endpoint.completion_price),
             max_tokens: max_tokens.saturating_mul(u64::from(self.request.count)),
         };
         let hold = match world.account.afford(self.caller, estimate, self.now) {
@@ -49,7 +52,11 @@ impl<'a> Call<'a> {
             world.counters.fault(kind);
             answers.iter_mut().for_each(|answer| answer.spoil(kind, &prompt));
         }
-        let usage = usage(&answers, estimate);
+        let cached = endpoint.cache_prices().map(|prices| {
+            let used = world.prompt_cache.touch(found, &endpoint.tag, prices, self.request, self.now);
+            (used, prices)
+        });
+        let usage = usage(&answers, prompt_tokens, endpoint, cached, is_byok);
         let delay = match fault {
             Some(FaultKind::Slow) => Duration::from_millis(world.config.slow_ms),
             _ => verdict.and_then(|verdict| verdict.latency).unwrap_or_else(|| self.latency()),
@@ -79,6 +86,7 @@ impl<'a> Call<'a> {
             model: found.index,
             provider: &endpoint.provider,
             cost: usage.cost(),
+            byok_cost: usage.byok_fee.map_or_else(PicoDollars::default, |_| usage.upstream_cost()),
             prompt_tokens,
             completion_tokens: usage.completion_tokens,
             reasoning_tokens: usage.reasoning_tokens,
@@ -207,22 +215,47 @@ impl<'a> Call<'a> {
             },
             settled => settled,
         };
-        Layout { usage, gap: Duration::from_millis(config.gap_ms), leading_comments: config.leading_comments }
+        Layout {
+            usage,
+            gap: Duration::from_millis(config.gap_ms),
+            leading_comments: config.leading_comments,
+            piece_bytes: config.piece_bytes,
+            crlf: config.crlf,
+            echoes: self.request.echoes,
+        }
     }
 }
 
+/// What OpenRouter takes of a price that is paid with the caller's own key: a twentieth.
+fn byok_fee(price: PicoDollars) -> PicoDollars {
+    PicoDollars(price.0 / 20)
+}
+
 /// What all answers used; nothing is charged for what is empty or an error.
-fn usage(answers: &[Answer], estimate: Estimate) -> Usage {
+fn usage(answers: &[Answer], prompt_tokens: u64, endpoint: &Endpoint, cached: Option<(CacheUse, CachePrices)>, is_byok: bool) -> Usage {
     let completion_tokens = answers.iter().map(|answer| answer.completion_tokens).sum();
     let charged = completion_tokens > 0 && answers.iter().any(|answer| answer.finish != "error");
     let price = |amount| if charged { amount } else { PicoDollars::default() };
-    Usage {
-        prompt_tokens: estimate.prompt_tokens,
+    let (CacheUse { read, written }, prompt_cost) = match cached {
+        None => (CacheUse::default(), endpoint.prompt_price.times(prompt_tokens)),
+        Some((used, prices)) => {
+            let plain = endpoint.prompt_price.times(prompt_tokens.saturating_sub(used.read + used.written));
+            let write = prices.write.unwrap_or_default().times(used.written);
+            (used, plain.plus(prices.read.times(used.read)).plus(write))
+        }
+    };
+    let mut usage = Usage {
+        prompt_tokens,
         completion_tokens,
         reasoning_tokens: answers.iter().map(|answer| answer.reasoning_tokens).sum(),
-        prompt_cost: price(estimate.prompt()),
-        completion_cost: price(estimate.completion_price.times(completion_tokens)),
-    }
+        cached_tokens: read,
+        cache_write_tokens: written,
+        prompt_cost: price(prompt_cost),
+        completion_cost: price(endpoint.completion_price.times(completion_tokens)),
+        byok_fee: None,
+    };
+    usage.byok_fee = is_byok.then(|| byok_fee(usage.upstream_cost()));
+    usage
 }
 
 /// `gen-<unix seconds>-<20 letters and digits>`.

@@ -18,6 +18,7 @@ use crate::fault_reply::{self, Hit};
 use crate::generation::Generations;
 use crate::money::PicoDollars;
 use crate::plain::PlainCall;
+use crate::prompt_cache::PromptCache;
 use crate::query::{Query, decode};
 use crate::reply::{Receipt, SimBody, SimReply, SimRequest};
 use crate::response_cache::ResponseCache;
@@ -42,6 +43,7 @@ pub(crate) struct World {
     pub(crate) generations: Generations,
     pub(crate) affinity: Affinity,
     pub(crate) cache: ResponseCache,
+    pub(crate) prompt_cache: PromptCache,
     inference_requests: AtomicU64,
 }
 
@@ -68,6 +70,7 @@ impl Simulator {
             generations: Generations::default(),
             affinity: Affinity::default(),
             cache: ResponseCache::default(),
+            prompt_cache: PromptCache::default(),
             inference_requests: AtomicU64::new(0),
             catalog,
             config,
@@ -133,6 +136,7 @@ impl Simulator {
         world.generations.reset();
         world.affinity.reset();
         world.cache.reset();
+        world.prompt_cache.reset();
         world.inference_requests.store(0, Ordering::Relaxed);
     }
 

@@ -50,7 +50,7 @@ impl Skin {
     /// The pieces of a streamed answer.
     pub(crate) fn stream(self, served: &Served<'_>, answers: &[Answer], body: &[u8], layout: Layout, fault: Option<FaultKind>) -> Pieces {
         match self {
-            Skin::Chat => stream::render(served, answers, layout, fault),
+            Skin::Chat => stream::render(served, answers, body, layout, fault),
             Skin::Completions => stream::paced(text_completion::events(served, answers, fault), layout),
             Skin::Messages => stream::paced(messages_reply::events(served, answers, fault), layout),
             Skin::Responses => stream::paced(responses_reply::events(served, answers, body, fault), layout),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::account::{Account, Caller, State, key_state};
 use crate::calendar::ResetInterval;
+use crate::catalog::Endpoint;
 use crate::config::BudgetConfig;
 use crate::money::PicoDollars;
 use crate::reply::SimReply;
@@ -101,6 +102,7 @@ pub(crate) type Activity = BTreeMap<(u64, usize, String, String), ActivityRow>;
 pub(crate) struct ActivityRow {
     pub(crate) requests: u64,
     pub(crate) cost: PicoDollars,
+    pub(crate) byok_cost: PicoDollars,
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
     pub(crate) reasoning_tokens: u64,
@@ -112,6 +114,8 @@ pub(crate) struct Done<'a> {
     pub(crate) model: usize,
     pub(crate) provider: &'a str,
     pub(crate) cost: PicoDollars,
+    /// What was paid to the provider with the caller's own key.
+    pub(crate) byok_cost: PicoDollars,
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
     pub(crate) reasoning_tokens: u64,
@@ -120,6 +124,11 @@ pub(crate) struct Done<'a> {
 }
 
 impl Account {
+    /// Whether an endpoint is paid with a key of the caller's own.
+    pub(crate) fn is_byok(&self, endpoint: &Endpoint) -> bool {
+        self.keys.byok.contains(&endpoint.slug)
+    }
+
     /// Whether the account affords a call; the money is held until [`Account::settle`] says for how long. The number
     /// of the hold, if anything is held.
     pub(crate) fn afford(&self, caller: Caller<'_>, estimate: Estimate, now: Duration) -> Result<Option<u64>, Box<SimReply>> {
@@ -155,7 +164,10 @@ impl Account {
         let (Some(limit), reset) = self.key_limit(state, caller.name()) else {
             return Ok(());
         };
-        let spent = key_state(state, caller.name()).spent.within(reset, day);
+        let includes_byok = state.managed.iter().any(|managed| managed.key == caller.name() && managed.terms.include_byok);
+        let key = key_state(state, caller.name());
+        let byok = if includes_byok { key.byok.within(reset, day) } else { NOTHING };
+        let spent = key.spent.within(reset, day).plus(byok);
         if spent >= limit {
             return Err(Box::new(wire_error::key_limit(403, reset.map_or("total", ResetInterval::name))));
         }
@@ -202,11 +214,13 @@ impl Account {
         state.spent.add(day, done.cost);
         let key = key_state(&mut state, caller.name());
         key.spent.add(day, done.cost);
+        key.byok.add(day, done.byok_cost);
         key.last_used_ms = Some(self.epoch_ms(now));
         // reading the rows back is rare, so they are only kept apart by what tells them apart
         let row = state.activity.entry((day, done.model, done.provider.to_owned(), caller.name().to_owned())).or_default();
         row.requests += 1;
         row.cost = row.cost.plus(done.cost);
+        row.byok_cost = row.byok_cost.plus(done.byok_cost);
         row.prompt_tokens += done.prompt_tokens;
         row.completion_tokens += done.completion_tokens;
         row.reasoning_tokens += done.reasoning_tokens;

@@ -23,6 +23,10 @@ pub(crate) struct Layout {
     pub(crate) usage: UsageLayout,
     pub(crate) gap: Duration,
     pub(crate) leading_comments: u32,
+    pub(crate) piece_bytes: Option<usize>,
+    pub(crate) crlf: bool,
+    /// Begin with the body as it went to the provider.
+    pub(crate) echoes: bool,
 }
 
 /// The pieces of a stream, each after a gap.
@@ -59,26 +63,52 @@ pub(crate) fn disconnected() -> Value {
 /// Comments in front of and in the middle of `events`, and a gap before each piece but the first.
 pub(crate) fn paced(events: Vec<Vec<u8>>, layout: Layout) -> Pieces {
     let middle = events.len() / 2;
-    let mut pieces: Pieces = Vec::with_capacity(events.len() + 4);
-    let mut push = |bytes: Vec<u8>| {
-        let gap = if pieces.is_empty() { Duration::ZERO } else { layout.gap };
-        pieces.push((gap, bytes));
-    };
+    let mut whole: Vec<Vec<u8>> = Vec::with_capacity(events.len() + 4);
+    let ended = |bytes: Vec<u8>| if layout.crlf { with_crlf(&bytes) } else { bytes };
     for _ in 0..layout.leading_comments {
-        push(COMMENT.to_vec());
+        whole.push(ended(COMMENT.to_vec()));
     }
     for (index, event) in events.into_iter().enumerate() {
         if index > 0 && index == middle && layout.leading_comments > 0 {
-            push(COMMENT.to_vec());
+            whole.push(ended(COMMENT.to_vec()));
         }
-        push(event);
+        whole.push(ended(event));
     }
-    pieces
+    if let Some(size) = layout.piece_bytes {
+        whole = whole.concat().chunks(size.max(1)).map(<[u8]>::to_vec).collect();
+    }
+    let gap = |index: usize| if index == 0 { Duration::ZERO } else { layout.gap };
+    whole.into_iter().enumerate().map(|(index, bytes)| (gap(index), bytes)).collect()
+}
+
+/// The same lines, ended the other way.
+fn with_crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut ended = Vec::with_capacity(bytes.len() + 8);
+    for byte in bytes {
+        if *byte == b'\n' {
+            ended.push(b'\r');
+        }
+        ended.push(*byte);
+    }
+    ended
 }
 
 /// The answers as a stream, ended early where the fault says so.
-pub(crate) fn render(served: &Served<'_>, answers: &[Answer], layout: Layout, fault: Option<FaultKind>) -> Pieces {
-    paced(events(served, answers, layout.usage, fault), layout)
+pub(crate) fn render(served: &Served<'_>, answers: &[Answer], body: &[u8], layout: Layout, fault: Option<FaultKind>) -> Pieces {
+    let mut events = events(served, answers, layout.usage, fault);
+    if layout.echoes {
+        events.insert(0, echo(served, body));
+    }
+    paced(events, layout)
+}
+
+/// The chunk that shows the body as it went to the provider.
+fn echo(served: &Served<'_>, body: &[u8]) -> Vec<u8> {
+    let sent: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut out = b"data: ".to_vec();
+    head(&mut out, served, "chat.completion.chunk");
+    out.extend_from_slice(format!(",\"choices\":[],\"debug\":{}}}\n\n", json!({ "echo_upstream_body": sent })).as_bytes());
+    out
 }
 
 fn events(served: &Served<'_>, answers: &[Answer], place: UsageLayout, fault: Option<FaultKind>) -> Vec<Vec<u8>> {

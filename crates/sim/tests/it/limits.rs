@@ -47,6 +47,7 @@ fn hints_are_told_as_configured() {
         ("reset", Some("1800000060000"), None),
         ("retry_after", None, Some("50")),
         ("both", Some("1800000060000"), Some("50")),
+        ("date", None, Some("Fri, 15 Jan 2027 08:01:00 GMT")),
     ] {
         let simulator = simulator(&format!("started_at_epoch_s = 1800000000\n[limits]\nrequests_per_minute = 1\nhint = '{hint}'"));
         let now = Duration::from_secs(10);

@@ -5,10 +5,12 @@
 mod answers;
 mod choices;
 mod determinism;
+mod exchange;
 mod faults;
 mod keys;
 mod limits;
 mod oracle;
+mod prices;
 mod routes;
 mod scripts;
 mod skins;

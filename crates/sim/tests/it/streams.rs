@@ -134,3 +134,39 @@ fn errors_before_the_first_token_are_plain_json() {
     let reply = chat(&simulator("[[rule]]\nfault='http_503'"), &body, Duration::ZERO);
     assert_eq!((reply.status, reply.header("content-type")), (503, Some("application/json")));
 }
+
+#[test]
+fn lines_and_pieces_can_be_cut_otherwise() {
+    let plain = streamed("", question("openai/gpt-4o-mini"));
+    assert_eq!(streamed("[stream]\ncrlf = true", question("openai/gpt-4o-mini")), plain.replace('\n', "\r\n"));
+    let mut body = question("openai/gpt-4o-mini");
+    body["stream"] = json!(true);
+    let reply = chat(&simulator("[stream]\npiece_bytes = 7\ngap_ms = 1"), &body, Duration::ZERO);
+    let SimBody::Stream(pieces) = &reply.body else { panic!("no stream") };
+    assert!(pieces[..pieces.len() - 1].iter().all(|(_, bytes)| bytes.len() == 7));
+    assert_eq!(String::from_utf8(reply.body_bytes()).unwrap(), plain);
+}
+
+#[test]
+fn a_stream_can_begin_with_what_was_sent_to_the_provider() {
+    let mut body = question("openai/gpt-4o-mini");
+    body["debug"] = json!({ "echo_upstream_body": true });
+    let (told, done) = events(&streamed("", body));
+    assert!(done);
+    assert_eq!((&told[0]["choices"], &told[0]["debug"]["echo_upstream_body"]["model"]), (&json!([]), &json!("openai/gpt-4o-mini")));
+    assert!(told[1]["debug"].is_null());
+}
+
+#[test]
+fn errors_in_a_stream_come_in_three_shapes() {
+    let last = |fault: &str| {
+        let (told, done) = events(&streamed(&format!("[[rule]]\nfault='{fault}'"), question("openai/gpt-4o-mini")));
+        assert!(!done);
+        told.last().unwrap().clone()
+    };
+    assert_eq!(last("midstream_error")["choices"][0]["finish_reason"], "error");
+    let without = last("midstream_error_no_choices");
+    assert_eq!((&without["choices"], &without["error"]["code"]), (&json!([]), &json!(502)));
+    let bare = last("midstream_error_bare");
+    assert!(bare["id"].is_null() && bare["choices"].is_null() && bare["error"]["message"].is_string() && bare["user_id"].is_string());
+}
