@@ -217,7 +217,7 @@ impl Config {
         // who the app is may be known to all, and what speaks OpenRouter's API gets all headers
         let for_all = |name: &str| [REFERER, TITLE, TITLE_LEGACY, CATEGORIES].iter().any(|known| known.eq_ignore_ascii_case(name));
         let mut headers = main.headers;
-        headers.retain(|(name, _)| at_home || engine == Engine::OpenRouter || for_all(name));
+        headers.retain(|(name, _)| at_home || (engine == main.engine && engine == Engine::OpenRouter) || for_all(name));
         for (name, text) in own.headers {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             headers.push((name.clone(), text.as_str().to_owned()));
