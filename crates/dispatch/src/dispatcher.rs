@@ -19,6 +19,7 @@ use crate::door::{Door, OpenDoor};
 use crate::flight::{Flights, Pilot, Seat};
 use crate::gate::Gate;
 use crate::lessons::LessonBook;
+use crate::outlook::Outlooks;
 use crate::record::{call_record, recalled};
 use crate::stream::Listener;
 use crate::{Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Route, Settings, Source, Tally};
@@ -35,6 +36,7 @@ pub struct Dispatcher {
     pub(crate) tally: Tally,
     pub(crate) prices: RwLock<HashMap<Arc<str>, Pricing>>,
     pub(crate) lessons: LessonBook,
+    pub(crate) outlooks: Outlooks,
     pub(crate) batches: Batches,
     pub(crate) reached: AtomicBool,
     pub(crate) unreachable_in_a_row: AtomicU32,
@@ -65,6 +67,7 @@ impl Dispatcher {
             composer: Composer::default(),
             tally: Tally::default(),
             prices,
+            outlooks: Outlooks::default(),
             batches: Batches::default(),
             aborted: CancellationToken::new(),
             under_way: TaskTracker::new(),

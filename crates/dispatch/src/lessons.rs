@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use corsac_ledger::{Fingerprint, Ledger, LessonKind};
 use corsac_policy::{Lesson, Lessons, Strategy};
@@ -28,6 +29,8 @@ fn believed_ms(lesson: &Lesson) -> i64 {
 #[derive(Debug, Default)]
 pub(crate) struct LessonBook {
     known: Mutex<HashMap<Subject, Arc<Lessons>>>,
+    /// Counts what was learned.
+    version: AtomicU64,
 }
 
 /// What a lesson is about: one schema may be refused where another is taken.
@@ -55,7 +58,7 @@ impl LessonBook {
             let times = if matches!(lesson, Lesson::Doubt { .. }) { kept.times } else { 1 };
             (0..times.min(MOST_DOUBTS)).for_each(|_| Arc::make_mut(lessons).learn(&lesson));
         }
-        LessonBook { known: Mutex::new(known) }
+        LessonBook { known: Mutex::new(known), version: AtomicU64::new(0) }
     }
 
     /// What is known for a call to a model.
@@ -86,6 +89,12 @@ impl LessonBook {
         let mut known = self.known.lock();
         let lessons = known.entry(Subject::of(call, model)).or_default();
         Arc::make_mut(lessons).learn(lesson);
+        self.version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes when something is learned.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 
     /// Notes an answer that was used.

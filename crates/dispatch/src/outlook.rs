@@ -1,11 +1,14 @@
 //! What is known of a route before a call is sent over it: who may serve, what they take and cost, how to ask.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use corsac_policy::{Efforts, Hop, Ladder, Parameters};
+use corsac_ledger::Fingerprint;
+use corsac_policy::{Efforts, Hop, Ladder, Needs, Parameters, plan};
 use corsac_wire::catalog::Pricing;
+use parking_lot::Mutex;
 
-use crate::{Call, Dispatcher, Route};
+use crate::{Call, Contract, Dispatcher, Route, compose};
 
 /// What is known of a route for one kind of call.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,8 @@ pub struct Outlook {
     pub ladder: Option<Ladder>,
     /// Why so, for a person.
     pub why: String,
+    /// Endpoints that may not serve, each with the reason.
+    pub left_out: Vec<(String, String)>,
     /// The answer's token limit at first.
     pub max_tokens: Option<u32>,
     /// The most answer tokens anybody who may serve allows.
@@ -46,10 +51,94 @@ impl Outlook {
     }
 }
 
+/// Outlooks that were worked out, by what they depend on.
+#[derive(Debug, Default)]
+pub(crate) struct Outlooks {
+    known: Mutex<HashMap<Key, (u64, Arc<Outlook>)>>,
+}
+
+/// A route, what requests there say, and what the answer must satisfy.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    model: Arc<str>,
+    door: usize,
+    request: usize,
+    schema: Option<Fingerprint>,
+    kind: u8,
+    /// Prompts of about the same length: their number of binary digits.
+    size: u32,
+}
+
 impl Dispatcher {
-    /// What is known of a route for a call.
-    pub async fn outlook(&self, _call: &Call, _route: &Route) -> Arc<Outlook> {
-        Arc::new(Outlook::default())
+    /// What is known of a route for a call. Asks for the endpoints of the model where a decision needs them: for structure,
+    /// and where the user's preferences leave some out.
+    pub async fn outlook(&self, call: &Call, route: &Route) -> Arc<Outlook> {
+        let Some(door) = self.doors.get(route.door) else { return Arc::default() };
+        if !door.exchange.routes() || call.contract.is_embedding() {
+            return Arc::default();
+        }
+        let request = self.settings.request_of(route);
+        let prompt_tokens = compose::prompt_tokens(call);
+        let key = Key {
+            model: Arc::clone(&route.model),
+            door: route.door,
+            request: route.request.as_ref().map_or(0, |request| Arc::as_ptr(request) as usize),
+            schema: call.contract.schema_fingerprint(),
+            kind: match &call.contract {
+                Contract::Turn(turn) if !turn.tools.is_empty() => 1,
+                _ => 0,
+            },
+            size: u64::BITS - prompt_tokens.leading_zeros(),
+        };
+        let version = self.lessons.version();
+        if let Some((known, outlook)) = self.outlooks.known.lock().get(&key)
+            && *known == version
+        {
+            return Arc::clone(outlook);
+        }
+        let structure = matches!(call.contract, Contract::Json(_));
+        let decides = structure || key.kind == 1 || !request.provider.is_default();
+        let endpoints = if decides { door.atlas.endpoints(&route.model).await } else { None };
+        let model = door.atlas.model(&route.model);
+        let needs = Needs {
+            structure,
+            tools: key.kind == 1,
+            preferred: request.strategy,
+            sent: compose::sent(call, request),
+            // what this outlook is used for may be twice as long
+            prompt_tokens,
+        };
+        let lessons = self.lessons.of(call, &route.model).unwrap_or_default();
+        let planned = plan(model.as_deref(), endpoints.as_ref().map(|list| list.as_slice()), &request.provider, &needs, &lessons);
+        let outlook = match planned {
+            Ok(plan) => {
+                let mut ignore = Vec::with_capacity(plan.ignore.len());
+                for name in &plan.ignore {
+                    ignore.push(door.atlas.slug(name).await);
+                }
+                Outlook {
+                    impossible: None,
+                    ladder: plan.ladder,
+                    why: plan.why,
+                    left_out: plan.left_out,
+                    max_tokens: plan.max_tokens,
+                    max_tokens_cap: plan.max_tokens_cap,
+                    context: plan.context,
+                    providers: plan.providers,
+                    ignore,
+                    nobody_takes: plan.nobody_takes,
+                    efforts: plan.efforts,
+                    pricing: plan.pricing,
+                }
+            }
+            Err(impossible) => {
+                let why = format!("{} cannot be asked: {}. To change: {}", route.model, impossible.why, impossible.change);
+                Outlook { impossible: Some(why), ..Outlook::default() }
+            }
+        };
+        let outlook = Arc::new(outlook);
+        self.outlooks.known.lock().insert(key, (version, Arc::clone(&outlook)));
+        outlook
     }
 
     /// The routes as decisions see them.
