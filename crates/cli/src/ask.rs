@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corsac_dispatch::{Call, CallSettings, Clock, Contract, Dispatcher, Origin, Outcome, StreamItem, SystemClock};
 use corsac_ledger::{EndState, RunEnd, RunStart};
@@ -49,6 +49,7 @@ pub(crate) async fn run(arguments: Ask) -> Result<Exit, Stop> {
         aloud(&engine.dispatcher, call).await
     };
     drop(watch);
+    engine.dispatcher.drain(Duration::from_secs(10)).await;
     let state = if outcome.is_ok() { EndState::Completed } else { EndState::Failed };
     let note = outcome.as_ref().err().map(|failure| failure.message.to_string());
     let end = RunEnd { ended_ms: SystemClock::new().epoch_ms(), state, rows: u64::from(outcome.is_ok()), note };

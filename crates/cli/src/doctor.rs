@@ -277,7 +277,10 @@ async fn calls(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: &
         let started = Instant::now();
         let dispatcher = Arc::new(Dispatcher::over(doors, ledger.clone(), Arc::new(SystemClock::new()), settings));
         prepared.teach(&dispatcher);
-        (dispatcher.ask_to_the_end(call(run.clone(), contract, question)).await, started.elapsed())
+        let outcome = Arc::clone(&dispatcher).ask_to_the_end(call(run.clone(), contract, question)).await;
+        let took = started.elapsed();
+        dispatcher.drain(PATIENCE).await;
+        (outcome, took)
     };
     let (outcome, plain) = ask(settings.clone(), doors.to_vec(), Contract::Text, "Answer with the one word: ready").await;
     match &outcome {

@@ -3,8 +3,9 @@
 use corsac_dispatch::config::Config;
 use corsac_dispatch::{Catalog, CatalogError, Clock, Exchange, HttpExchange, SystemClock};
 use corsac_local::weights;
-use corsac_wire::Usd;
+use corsac_policy::{Lessons, Needs, Parameters, plan};
 use corsac_wire::catalog::Model;
+use corsac_wire::{ProviderPreferences, Usd};
 
 use crate::args::{Models, ModelsCommand};
 use crate::exit::{Exit, Stop};
@@ -115,6 +116,17 @@ async fn show(exchange: &HttpExchange, catalog: &Catalog, written: &str) -> Resu
             endpoint.uptime_last_30m.map_or("?".to_owned(), |percent| format!("{percent:.1} %")),
             structure(&endpoint.supported_parameters),
         ));
+    }
+    let needs = Needs { structure: true, tools: false, preferred: None, sent: Parameters::NONE, prompt_tokens: 0 };
+    let preferences = ProviderPreferences::default();
+    match plan(catalog.model(&id), Some(&endpoints.endpoints), &preferences, &needs, &Lessons::default()) {
+        Ok(plan) if !plan.why.is_empty() => {
+            let rungs = plan.ladder.map(|ladder| ladder.rungs().iter().map(|rung| rung.name()).collect::<Vec<_>>().join(", then "));
+            screen::result(&format!("\nstructure  {}", plan.why));
+            screen::result(&format!("           asked by {}", rungs.unwrap_or_default()));
+        }
+        Ok(_) => {}
+        Err(impossible) => screen::result(&format!("\nstructure  {}; {}", impossible.why, impossible.change)),
     }
     Ok(())
 }

@@ -57,16 +57,15 @@ fn list(ledger: &Ledger, number: usize) -> Result<(), Stop> {
 fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(), Stop> {
     let run = ledger.run(id)?;
     if let Some(row) = row {
-        return show_calls(
-            ledger,
-            &run,
-            CallFilter::Row(row),
-            true,
-            &format!(
+        let calls = ledger.calls_of_row(&run.id, None, row)?;
+        if calls.is_empty() {
+            screen::note(&format!(
                 "no call of run {} was made for row {row} (rows count from 0; rows with equal inputs share the first one's call)",
                 run.id
-            ),
-        );
+            ));
+        }
+        calls.iter().for_each(|call| show_call(call, true));
+        return Ok(());
     }
     if failed {
         return show_calls(ledger, &run, CallFilter::Failed, true, &format!("no call of run {} failed", run.id));

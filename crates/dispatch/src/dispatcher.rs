@@ -20,6 +20,7 @@ use crate::flight::{Flights, Pilot, Seat};
 use crate::gate::Gate;
 use crate::lessons::LessonBook;
 use crate::outlook::Outlooks;
+use crate::purse::Purses;
 use crate::record::{call_record, recalled};
 use crate::stream::Listener;
 use crate::{Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Route, Settings, Source, Tally};
@@ -36,6 +37,7 @@ pub struct Dispatcher {
     pub(crate) tally: Tally,
     pub(crate) prices: RwLock<HashMap<Arc<str>, Pricing>>,
     pub(crate) lessons: LessonBook,
+    pub(crate) purses: Purses,
     pub(crate) outlooks: Outlooks,
     pub(crate) batches: Batches,
     pub(crate) reached: AtomicBool,
@@ -55,11 +57,13 @@ impl Dispatcher {
     /// A dispatcher over several doors; routes name them by their place. A route to a door that is not there is not taken.
     pub fn over(doors: Vec<Door>, ledger: Ledger, clock: Arc<dyn Clock>, settings: Settings) -> Dispatcher {
         let prices = RwLock::new(settings.prices.clone());
+        let keys: Vec<Arc<str>> = doors.iter().filter_map(|door| door.key_label.clone()).collect();
         Dispatcher {
             gate: Gate::new(Arc::clone(&clock), settings.ceilings.run),
             chance: AtomicU64::new(settings.chance_seed),
             doors: OpenDoor::all(doors, &clock, settings.catalog_folder.as_ref()),
             lessons: LessonBook::open(&ledger, clock.epoch_ms()),
+            purses: Purses::new(&ledger, &clock, settings.ceilings, keys.into_iter()),
             ledger,
             clock,
             settings,
@@ -139,11 +143,13 @@ impl Dispatcher {
         outcome
     }
 
-    /// Waits until the requests of callers that went away have ended, but not longer than this.
+    /// Waits until the requests of callers that went away have ended, but not longer than this; then gives back money that
+    /// was set aside and not spent.
     pub async fn drain(&self, at_most: Duration) {
         self.under_way.close();
         let _ = tokio::time::timeout(at_most, self.under_way.wait()).await;
         self.under_way.reopen();
+        self.purses.release().await;
     }
 
     fn first_exchange_routes(&self) -> bool {

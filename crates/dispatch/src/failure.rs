@@ -16,6 +16,8 @@ pub(crate) enum Ends {
     Fault(Fault),
     /// No leave to send.
     Denied(Denied),
+    /// Something of our own failed.
+    Failed(Box<Failure>),
 }
 
 impl Failure {
@@ -41,6 +43,12 @@ pub(crate) fn failure_of(ends: Ends, address: &str, routes: &[Route], budget: Op
                 format!("not asked: {spent} of the budget of {ceiling} is spent, and one more request may cost more than is left");
             return Failure::new(FailureKind::BudgetReached, message);
         }
+        Ends::Denied(Denied::SharedCeiling) => {
+            let message = "not asked: the day's budget, or the key's, leaves no room for one more request. `corsac usage --by day` shows \
+                           what was spent; day_budget and key_budget set the ceilings";
+            return Failure::new(FailureKind::BudgetReached, message);
+        }
+        Ends::Failed(failure) => return *failure,
         Ends::Denied(Denied::Stopped) => return Failure::interrupted(),
         Ends::Denied(Denied::Closed) => {
             return Failure::new(

@@ -44,6 +44,8 @@ pub(crate) struct Waiter {
 pub(crate) enum Denied {
     /// The ceiling in dollars is reached.
     BudgetReached,
+    /// A ceiling that several processes share is reached.
+    SharedCeiling,
     /// The model's limit let nothing through for many rounds.
     Closed,
     /// The model is down: for long, or just now while another may be up.

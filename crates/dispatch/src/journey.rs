@@ -18,6 +18,7 @@ use crate::failure::{Ends, failure_of};
 use crate::gate::{Asked, Denied, Ended, is_free};
 use crate::lane::Health;
 use crate::outlook::Outlook;
+use crate::purse::Slips;
 use crate::read::{Reading, Validated};
 use crate::record::{answer_text, call_record, stored, usage};
 use crate::stream::Listener;
@@ -285,10 +286,15 @@ impl Dispatcher {
             at_most,
             tokens: compose::prompt_tokens(call) + u64::from(course.max_tokens),
         };
-        let permit = tokio::select! {
+        let costs = door.exchange.engine() != "local";
+        let leave = async {
+            let slips = if costs { self.purses.reserve(door.key_label.as_ref(), at_most).await? } else { Slips::default() };
+            Ok((slips, self.gate.enter(asked).await.map_err(Ends::Denied)?))
+        };
+        let (slips, permit) = tokio::select! {
             biased;
             () = journey.abandoned.cancelled() => return Err(Ends::Denied(Denied::Stopped)),
-            permit = self.gate.enter(asked) => permit.map_err(Ends::Denied)?,
+            leave = leave => leave?,
         };
         let started_ms = self.clock.epoch_ms();
         let started = self.clock.elapsed();
@@ -301,6 +307,8 @@ impl Dispatcher {
         let used = usage(&reading);
         let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used, door).await;
         trace::close(&span, &reading, cost);
+        let holds = slips.holds();
+        slips.settle(charged(cost, &reading));
         let rests = self.settle_scopes(&reading, route, outlook);
         let tokens = (used.prompt_tokens + used.completion_tokens > 0).then_some(used.prompt_tokens + used.completion_tokens);
         permit.finish(Ended { ending: rests, health: health(&reading), cost: cost.unwrap_or_default(), tokens });
@@ -329,6 +337,7 @@ impl Dispatcher {
             byok: reading.usage.is_byok.unwrap_or(false),
             upstream_cost: reading.usage.upstream_inference_cost(),
             key_label: door.key_label.clone(),
+            holds,
             route_asked: (routes.len() > 1).then(|| format!("{}. {model} at {}", place + 1, door.exchange.address()).into()),
             ..AttemptRecord::default()
         });
@@ -428,6 +437,12 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// What left the user's purse: with a provider key of their own, the provider's bill as well.
+fn charged(cost: Option<Usd>, reading: &Reading) -> Usd {
+    let own = reading.usage.upstream_inference_cost().filter(|_| reading.usage.is_byok == Some(true));
+    cost.unwrap_or_default() + own.unwrap_or_default()
 }
 
 /// Calls of one operator of one run are one caller; they take turns with others.

@@ -24,6 +24,7 @@ mod late;
 mod lessons;
 mod outlook;
 mod proxy;
+mod purse;
 mod read;
 mod record;
 mod settings;

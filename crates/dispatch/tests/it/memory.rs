@@ -57,3 +57,36 @@ async fn failures_are_not_remembered() {
     let good = World::over("latency_ms = 20\n", Settings::default(), ledger);
     assert!(good.ask("a text").await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_provider_refused_is_remembered_by_the_next_process() {
+    let ledger = Ledger::in_memory().unwrap();
+    let first = World::over("[[rule]]\nfault = \"schema_refused_400\"\ntimes = 1\n", Settings::default(), ledger.clone());
+    first.ask("good").await.unwrap();
+    let calls = ledger.calls(&first.run, corsac_ledger::CallFilter::All, None, 10).unwrap();
+    let refused = calls[0].attempts[0].provider.clone().unwrap();
+    let fresh = Settings { memory: Memory { fresh: true, ..Memory::default() }, ..Settings::default() };
+    let served = |world: &World| -> Vec<String> {
+        world.dispatcher.tally().summary().served.into_iter().filter_map(|(_, provider, _)| Some(provider?.to_string())).collect()
+    };
+    let second = World::over("", fresh.clone(), ledger);
+    second.ask_many(60).await.into_iter().for_each(|outcome| drop(outcome.unwrap()));
+    assert!(!served(&second).contains(&refused.to_string()), "{refused} was asked again: {:?}", served(&second));
+    let without = World::new("", fresh);
+    without.ask_many(60).await.into_iter().for_each(|outcome| drop(outcome.unwrap()));
+    assert!(served(&without).contains(&refused.to_string()), "{refused} is never asked: {:?}", served(&without));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_too_old_and_other_namespaces_do_not_count() {
+    let ledger = Ledger::in_memory().unwrap();
+    let settings = |memory: Memory| Settings { memory, ..Settings::default() };
+    World::over("", Settings::default(), ledger.clone()).ask("good").await.unwrap();
+    let aged = settings(Memory { max_age: Some(std::time::Duration::from_secs(60)), ..Memory::default() });
+    let world = World::over("", aged, ledger.clone());
+    assert_eq!(world.ask("good").await.unwrap().source, Source::Memory);
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    assert_eq!(world.ask("good").await.unwrap().source, Source::Asked);
+    let apart = World::over("", settings(Memory { namespace: "trial".into(), ..Memory::default() }), ledger);
+    assert_eq!(apart.ask("good").await.unwrap().source, Source::Asked);
+}
