@@ -52,8 +52,7 @@ enum Tried {
 /// Answers an inference in the form it was asked for.
 pub(crate) fn infer(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
     let reply = run(world, http, skin, caller, asked, body_hash);
-    // a reply that a script wrote out and an answer stay as they are; both have no chat envelope with an error
-    if reply.status >= 400 { skin.dress(reply) } else { reply }
+    if reply.finished { reply } else { skin.dress(reply) }
 }
 
 fn run(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: Asked<'_>, body_hash: u64) -> SimReply {
@@ -115,6 +114,9 @@ fn run(world: &World, http: &SimRequest, skin: Skin, caller: Caller<'_>, asked: 
             Tried::Done(reply) => return reply,
             Tried::Failed(reply) => last = reply,
         }
+    }
+    if last.finished {
+        return last;
     }
     let earlier = call.previous.len().saturating_sub(1);
     let reply = wire_error::add_previous(last, call.previous.get(..earlier).unwrap_or_default());
@@ -312,9 +314,10 @@ fn error_code(reply: &SimReply) -> String {
 
 /// A reply as a script wrote it.
 pub(crate) fn fixed_reply(fixed: &FixedReply) -> SimReply {
-    let reply = match &fixed.body {
+    let mut reply = match &fixed.body {
         Value::String(text) => SimReply::json_bytes(fixed.status, text.clone().into_bytes()).with_header("content-type", "text/plain"),
         value => SimReply::json(fixed.status, value),
     };
+    reply.finished = true;
     fixed.headers.iter().fold(reply, |reply, (name, value)| reply.with_header(&name.to_lowercase(), value.clone()))
 }

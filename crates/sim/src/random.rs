@@ -78,7 +78,7 @@ impl SimConfig {
     /// | `latency_ms` | shortest 10 to 400, longest one to eight times that; `slow_ms` 2,000 to 40,000 |
     /// | `refusal_ms` | half the time 0, else 1 to 30 |
     /// | `stream` | a gap of 0 to 40 ms, up to 3 leading comments, the usage anywhere; a quarter end lines with CR LF, a quarter come in pieces of 1 to 200 bytes |
-    /// | `limits.requests_per_minute` | in 6 of 10: 60 to 6,000, evenly by its logarithm; either kind of window; each of the five hints alike; in 4 of 10 of these it halves after 30 to 180 s and comes back after 60 to 240 s more |
+    /// | `limits.requests_per_minute` | in 6 of 10: 60 to 6,000, evenly by its logarithm; either kind of window; each of the four hints alike, and half of the waiting times written as dates; in 4 of 10 of these it halves after 30 to 180 s and comes back after 60 to 240 s more |
     /// | `limits.model_requests_per_minute` | in 2 of 10: one well-known model, 30 to 600 |
     /// | `limits.in_flight_dollars` | in 15 of 100: $0.02 to $2 |
     /// | `keys.credits_dollars` | in 2 of 10: $0.01 to $5; `key_limit_dollars` in 1 of 10: $0.01 to $2 |
@@ -98,9 +98,7 @@ impl SimConfig {
             config.refusal_ms = LatencyRange { min: 1, max: dice.between(1, 30) };
         }
         let (gap_ms, comments) = (dice.between(0, 40), dice.below(4));
-        let crlf = dice.one_in(4);
-        let piece_bytes = dice.one_in(4).then(|| 1 + dice.0.index(200));
-        config.stream = StreamConfig { gap_ms, leading_comments: comments, piece_bytes, crlf, ..StreamConfig::default() };
+        config.stream = StreamConfig { gap_ms, leading_comments: comments, ..StreamConfig::default() };
         limit(&mut config, &mut dice);
         money(&mut config, &mut dice);
         for _ in 0..dice.between(0, 2) {
@@ -109,7 +107,17 @@ impl SimConfig {
         for _ in 0..dice.between(0, 5) {
             config.rules.push(rule(&mut dice));
         }
+        wording(&mut config, &mut Dice(Draw::new(mix(seed ^ 0x00D1_A1EC7))));
         config
+    }
+}
+
+/// How the same things are said, out of dice of its own: what happens does not depend on it.
+fn wording(config: &mut SimConfig, dice: &mut Dice) {
+    config.stream.crlf = dice.one_in(4);
+    config.stream.piece_bytes = dice.one_in(4).then(|| 1 + dice.0.index(200));
+    if config.limits.hint == LimitHint::RetryAfter && dice.one_in(2) {
+        config.limits.hint = LimitHint::Date;
     }
 }
 
@@ -123,7 +131,7 @@ fn limit(config: &mut SimConfig, dice: &mut Dice) {
         let limit = limit.min(6_000);
         config.limits.requests_per_minute = Some(limit);
         config.limits.window = dice.pick(&[WindowKind::Fixed, WindowKind::Sliding]);
-        config.limits.hint = dice.pick(&[LimitHint::None, LimitHint::Reset, LimitHint::RetryAfter, LimitHint::Both, LimitHint::Date]);
+        config.limits.hint = dice.pick(&[LimitHint::None, LimitHint::Reset, LimitHint::RetryAfter, LimitHint::Both]);
         if dice.percent(40) {
             let at_s = dice.between(30, 180);
             let back_s = at_s + dice.between(60, 240);

@@ -62,6 +62,8 @@ pub struct SimReply {
     /// The body.
     pub body: SimBody,
     pub(crate) receipt: Option<Receipt>,
+    /// It has the form it was asked for, or a script wrote it out: nothing is to be changed any more.
+    pub(crate) finished: bool,
 }
 
 /// What an answer was counted as, so that it can be counted as abandoned when nobody waits for it.
@@ -94,7 +96,7 @@ impl SimReply {
 
     pub(crate) fn json_bytes(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body), receipt: None }
+        Self { delay: Duration::ZERO, status, headers, body: SimBody::Bytes(body), receipt: None, finished: false }
     }
 
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -162,6 +162,7 @@ impl<'a> Call<'a> {
             reply = reply.with_header("content-type", "text/plain; charset=utf-8");
         }
         reply.headers.push(("x-generation-id".to_owned(), served.id.clone()));
+        reply.finished = true;
         reply
     }
 

@@ -57,7 +57,7 @@ impl Skin {
         }
     }
 
-    /// An error reply in this skin's envelope. What is no JSON error, like a page of the edge, stays as it is.
+    /// An error of the chat envelope in this skin's own. What is no such error, like a page of the edge, stays as it is.
     pub(crate) fn dress(self, reply: SimReply) -> SimReply {
         let wrap: fn(&Value, u16) -> Value = match self {
             Skin::Chat | Skin::Completions => return reply,

@@ -118,6 +118,11 @@ fn errors_wear_the_envelope_of_their_form() {
     }
     let page = post("[[rule]]\nfault = 'http_524_html'", messages.0, &messages.1);
     assert!(String::from_utf8(page.body_bytes()).unwrap().contains("<html>"));
+    let body = json_of(&post("[[rule]]\nfault = 'error_in_200'", messages.0, &messages.1));
+    assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!("api_error")));
+    // what a script writes out is sent as it is written
+    let written = "[[rule]]\nreply = { status = 409, body = { error = { message = 'as written' } } }";
+    assert_eq!(json_of(&post(written, messages.0, &messages.1)), json!({ "error": { "message": "as written" } }));
     let without_key = SimRequest { method: "POST".into(), path: "/messages".into(), ..SimRequest::default() };
     let body = json_of(&simulator("").handle(&without_key, Duration::ZERO));
     assert_eq!(body["error"]["type"], "authentication_error");
