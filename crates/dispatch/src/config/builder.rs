@@ -29,6 +29,7 @@ use crate::App;
 #[derive(Debug, Clone)]
 pub struct Builder {
     config: Config,
+    engine: Option<Engine>,
     model: Option<String>,
     fallbacks: Vec<String>,
     profile: Option<String>,
@@ -87,6 +88,7 @@ impl Builder {
     pub fn of(config: Config) -> Builder {
         Builder {
             config,
+            engine: None,
             model: None,
             fallbacks: Vec::new(),
             profile: None,
@@ -113,10 +115,11 @@ impl Builder {
         self
     }
 
-    /// Who answers.
+    /// Who answers. A server with OpenAI's API needs a [`base_url`](Builder::base_url), and is shown no key but one that is
+    /// given here.
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Builder {
-        self.config.file.engine = Some(engine.name().to_owned());
+        self.engine = Some(engine);
         self
     }
 
@@ -254,6 +257,16 @@ impl Builder {
             return Err(ConfigError::Value(why));
         }
         let mut config = self.config;
+        if let Some(engine) = self.engine {
+            let before = config.file.engine.replace(engine.name().to_owned());
+            if engine == Engine::OpenAi && before.as_deref() != Some(engine.name()) {
+                // what was found before is for another server
+                config.key = config.key.filter(|(_, origin)| *origin == Origin::Code);
+                if config.base_url.1 != Origin::Code {
+                    return Err(ConfigError::Value("a server with OpenAI's API needs a base_url: call base_url(…) too".to_owned()));
+                }
+            }
+        }
         Builder::check(&config.file)?;
         // a model that was defined here may name a variable that the file did not
         let folder = std::env::current_dir().unwrap_or_default();

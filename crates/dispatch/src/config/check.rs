@@ -122,6 +122,11 @@ impl Checker {
                 let known = format!("no plugin is known as {}{}{near}", quoted(id), place.inside());
                 self.problem(node.line, format!("{known} One that Corsac does not know is written {{ id = \"…\" }}"));
             }
+            (Shape::Plugin | Shape::Anything, Content::Table(_)) if node.foreign().is_some() => {
+                let part = node.foreign().unwrap_or(node);
+                let what = shown(part, false);
+                self.problem(part.line, format!("{name}{} holds what no request can carry: {what}", place.inside()));
+            }
             (Shape::Plugin, Content::Table(_)) => self.plugin(node, place),
             _ if shape.takes(node) => {}
             _ => {

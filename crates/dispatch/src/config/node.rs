@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+/// Tables and lists within each other: more than any setting needs, and few enough to walk through.
+const DEEPEST: usize = 64;
+
 /// A value and where it stands.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -19,7 +22,7 @@ pub(crate) enum Content {
     Flag(bool),
     List(Vec<Node>),
     Table(Vec<Entry>),
-    /// What no setting takes, by its name: a date, or a number out of range.
+    /// What no setting takes, in words: a date, a number out of range, too deep a nest.
     Other(&'static str),
 }
 
@@ -47,12 +50,18 @@ impl Node {
             // the library's own picture of the place would show the line, and a line may hold a key
             why: error.message().to_owned(),
         })?;
-        Ok(Node { line: Some(1), content: Content::Table(entries(table.get_ref(), &lines)) })
+        Ok(Node { line: Some(1), content: Content::Table(entries(table.get_ref(), &lines, 0)) })
     }
 
     /// Takes JSON over. `null` counts as not given.
     pub(crate) fn from_json(value: &Value) -> Node {
+        Node::below_json(value, 0)
+    }
+
+    fn below_json(value: &Value, depth: usize) -> Node {
+        let below = |value| Node::below_json(value, depth + 1);
         let content = match value {
+            _ if depth > DEEPEST => Content::Other("nested too deep"),
             Value::Null => Content::Other("nothing"),
             Value::Bool(flag) => Content::Flag(*flag),
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
@@ -61,12 +70,12 @@ impl Node {
                 (None, None) => Content::Other("a number out of range"),
             },
             Value::String(text) => Content::Text(text.clone()),
-            Value::Array(items) => Content::List(items.iter().map(Node::from_json).collect()),
+            Value::Array(items) => Content::List(items.iter().map(below).collect()),
             Value::Object(fields) => Content::Table(
                 fields
                     .iter()
                     .filter(|(_, value)| !value.is_null())
-                    .map(|(name, value)| Entry { name: name.clone(), line: None, node: Node::from_json(value) })
+                    .map(|(name, value)| Entry { name: name.clone(), line: None, node: below(value) })
                     .collect(),
             ),
         };
@@ -88,6 +97,16 @@ impl Node {
         }
     }
 
+    /// The first part of it that cannot be passed on as JSON.
+    pub(crate) fn foreign(&self) -> Option<&Node> {
+        match &self.content {
+            Content::Other(_) => Some(self),
+            Content::List(items) => items.iter().find_map(Node::foreign),
+            Content::Table(entries) => entries.iter().find_map(|entry| entry.node.foreign()),
+            _ => None,
+        }
+    }
+
     /// The entry of a name, if this is a table that has it.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
         match &self.content {
@@ -97,7 +116,7 @@ impl Node {
     }
 }
 
-fn entries(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {
+fn entries(table: &DeTable<'_>, lines: &Lines, depth: usize) -> Vec<Entry> {
     let mut entries: Vec<(usize, Entry)> = table
         .iter()
         .map(|(name, value)| {
@@ -105,7 +124,7 @@ fn entries(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {
             let entry = Entry {
                 name: name.get_ref().clone().into_owned(),
                 line: Some(lines.of_byte(start)),
-                node: node(value.get_ref(), lines.of_byte(value.span().start), lines),
+                node: node(value.get_ref(), lines.of_byte(value.span().start), lines, depth + 1),
             };
             (start, entry)
         })
@@ -115,8 +134,9 @@ fn entries(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn node(value: &DeValue<'_>, line: usize, lines: &Lines) -> Node {
+fn node(value: &DeValue<'_>, line: usize, lines: &Lines, depth: usize) -> Node {
     let content = match value {
+        _ if depth > DEEPEST => Content::Other("nested too deep"),
         DeValue::String(text) => Content::Text(text.clone().into_owned()),
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).map_or(Content::Other("a number out of range"), Content::Whole)
@@ -128,9 +148,9 @@ fn node(value: &DeValue<'_>, line: usize, lines: &Lines) -> Node {
         DeValue::Boolean(flag) => Content::Flag(*flag),
         DeValue::Datetime(_) => Content::Other("a date"),
         DeValue::Array(items) => {
-            Content::List(items.iter().map(|item| node(item.get_ref(), lines.of_byte(item.span().start), lines)).collect())
+            Content::List(items.iter().map(|item| node(item.get_ref(), lines.of_byte(item.span().start), lines, depth + 1)).collect())
         }
-        DeValue::Table(table) => Content::Table(entries(table, lines)),
+        DeValue::Table(table) => Content::Table(entries(table, lines, depth)),
     };
     Node { line: Some(line), content }
 }

@@ -225,3 +225,20 @@ fn keys_are_in_no_debug_and_nothing_that_is_written_out() {
     let written = serde_json::to_string(&ConfigFile::parse("api_key = 'secret-one'\n").unwrap()).unwrap();
     assert_eq!(written, r#"{"api_key":"[hidden]"}"#);
 }
+
+#[test]
+fn no_text_brings_the_reader_down() {
+    let example = corsac_dispatch::config::EXAMPLE;
+    for (at, _) in example.char_indices() {
+        for put in ["", "=", "\"", "[", "{", "\n", "5", "☯"] {
+            let broken = format!("{}{put}{}", &example[..at], example[at..].chars().skip(1).collect::<String>());
+            let _ = ConfigFile::parse(&broken);
+        }
+        let _ = ConfigFile::parse(&example[..at]);
+    }
+    for deep in ["a.".repeat(50_000) + "b = 1", "a = ".to_owned() + &"[".repeat(50_000), "[".to_owned() + &"a.".repeat(50_000) + "b]"] {
+        assert!(ConfigFile::parse(&deep).is_err());
+        assert!(ConfigFile::parse(&format!("[profiles.x.extra_body]\n{deep}")).is_err());
+    }
+    check("[profiles.x.extra_body]\na.b = [1, 2020-01-01]\n", "line 2: extra_body in [profiles.x] holds what no request can carry: a date");
+}

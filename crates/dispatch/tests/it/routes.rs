@@ -318,6 +318,18 @@ fn the_builder_takes_litellms_list_and_refuses_what_the_file_refuses() {
 }
 
 #[test]
+fn the_builder_shows_a_key_to_no_other_server() {
+    let found = || Builder::of(load("", &[KEY]).unwrap()).model("m").engine(Engine::OpenAi);
+    assert_eq!(doors(&found().base_url("http://h/v1").into_parts().unwrap()), ["openai http://h/v1 no key"]);
+    let given = found().base_url("http://h/v1").key("own-key-that-is-long-1111").into_parts().unwrap();
+    assert_eq!(doors(&given), ["openai http://h/v1 …1111"]);
+    assert!(found().into_parts().unwrap_err().to_string().contains("needs a base_url"));
+    // another OpenRouter is what a key for OpenRouter is for
+    let moved = Builder::of(load("", &[KEY]).unwrap()).base_url("http://127.0.0.1:1/api/v1").into_parts().unwrap();
+    assert_eq!(doors(&moved), ["openrouter http://127.0.0.1:1/api/v1 …cdef"]);
+}
+
+#[test]
 fn answers_of_providers_that_are_left_out_do_not_count() {
     let request = |table: &str| resolve(&format!("default_profile = 'p'\n[profiles.p.provider]\n{table}\n")).settings.request;
     let ignoring = request("ignore = ['DeepInfra', 'amazon-bedrock', 'novita/fp8']");
