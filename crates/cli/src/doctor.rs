@@ -291,7 +291,7 @@ async fn calls(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: &
                 findings.ok("headers", line);
             }
         }
-        Err(failure) => findings.wrong("call", failure.message.to_string(), "put this right and run `corsac doctor` again"),
+        Err(failure) => findings.wrong("call", &failure.message, "put this right and run `corsac doctor` again"),
     }
     if outcome.is_ok() {
         failover(prepared, doors, &settings, plain, findings, &ask).await;
@@ -304,9 +304,9 @@ async fn calls(prepared: &Prepared, doors: &[Door], ledger: &Ledger, findings: &
                 let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
                 findings.ok("module", format!("question -> reasoning, answer in {:.1} s: {text:?}", took.as_secs_f64()));
             }
-            Err(failure) if !doors[0].exchange.routes() => findings.note("module", failure.message.to_string()),
+            Err(failure) if !doors[0].exchange.routes() => findings.note("module", &failure.message),
             Err(failure) => {
-                findings.wrong("module", failure.message.to_string(), "try structured_output_strategy = \"prefer_tools\", or another model")
+                findings.wrong("module", &failure.message, "try structured_output_strategy = \"prefer_tools\", or another model")
             }
         }
     }
@@ -346,7 +346,7 @@ async fn failover(
             findings.ok("failover", format!("with the first address dead, {} answered, {added:.1} s later", answer.model));
         }
         Err(failure) => {
-            findings.wrong("failover", failure.message.to_string(), "run `corsac doctor` again; if it stays, it is a defect of Corsac")
+            findings.wrong("failover", &failure.message, "run `corsac doctor` again; if it stays, it is a defect of Corsac")
         }
     }
     if prepared.settings.routes.len() < 2 {

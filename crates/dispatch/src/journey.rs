@@ -274,7 +274,7 @@ impl Dispatcher {
             streams: listener.listens(),
         };
         let body = self.composer.body(call, &self.settings, &draft);
-        let pricing = self.prices.read().get(model).cloned().or_else(|| outlook.pricing.clone());
+        let pricing = self.prices.read().get(model).copied().or(outlook.pricing);
         let at_most = compose::at_most(call, course.max_tokens, pricing.as_ref());
         let asked = Asked {
             route,

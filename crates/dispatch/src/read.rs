@@ -59,7 +59,7 @@ impl Reading {
     }
 
     /// With what was told before it broke off.
-    pub(crate) fn from_head(self, head: &RawReply, partial: &ChatReply) -> Reading {
+    pub(crate) fn with_head(self, head: &RawReply, partial: &ChatReply) -> Reading {
         let reading = with_source(self, partial);
         Reading {
             status: Some(head.status),

@@ -24,7 +24,6 @@ pub(crate) fn stored(answer: &Answer, contract: &Contract, usage: Usage, repaire
         usage,
         created_ms,
         repaired,
-        ..StoredAnswer::default()
     }
 }
 

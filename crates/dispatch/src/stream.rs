@@ -110,7 +110,7 @@ impl Listener {
                 Err(_) => {
                     let seconds = deadlines.idle.as_secs_f64();
                     let fault = Fault::new(FaultClass::Timeout, format!("the stream brought nothing new for {seconds} s"));
-                    return Reading::cut(fault).from_head(&head, &reader.partial());
+                    return Reading::cut(fault).with_head(&head, &reader.partial());
                 }
             };
             // errors before the first token, and servers that do not stream, answer with one JSON document
@@ -132,7 +132,7 @@ impl Listener {
                         break;
                     }
                 }
-                Err(error) => return Reading::cut(Fault::new(class_of(&error), error.to_string())).from_head(&head, &reader.partial()),
+                Err(error) => return Reading::cut(Fault::new(class_of(&error), error.to_string())).with_head(&head, &reader.partial()),
             }
         }
         if is_stream != Some(true) {
@@ -146,13 +146,13 @@ impl Listener {
                 let was_cut = matches!(reply, Reply::Error { .. });
                 Reading { was_cut, ..read_reply(reply, &head, &call.contract, strategy, &call.origin.operator, now_ms) }
             }
-            Err(error) => Reading::cut(Fault::new(class_of(&error), error.to_string())).from_head(&head, &partial),
+            Err(error) => Reading::cut(Fault::new(class_of(&error), error.to_string())).with_head(&head, &partial),
         }
     }
 
     fn broken(&self, head: RawReply, reader: StreamReader, error: Option<ExchangeError>, _call: &Call) -> Reading {
         let why = error.map_or_else(|| "the connection broke off".to_owned(), |error| error.to_string());
-        Reading::cut(Fault::new(FaultClass::Cut, why)).from_head(&head, &reader.partial())
+        Reading::cut(Fault::new(FaultClass::Cut, why)).with_head(&head, &reader.partial())
     }
 
     fn tell(&self, events: &mut Vec<StreamEvent>) {

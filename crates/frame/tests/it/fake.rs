@@ -121,6 +121,7 @@ pub(crate) fn failed(kind: FailureKind, message: &str) -> Outcome {
 /// unless "not" stands in them.
 fn usual_answer(call: &Call) -> Value {
     match &call.contract {
+        Contract::Turn(_) | Contract::Embedding { .. } => Value::Null,
         Contract::Text => json!(format!("<{}>", call.user)),
         Contract::Json(schema) => value_of(schema.kind(), &call.user),
     }
