@@ -34,7 +34,7 @@ pub fn resolve<'a>(written: &str, catalog: impl Iterator<Item = &'a str> + Clone
     if has(written) {
         return Ok(written.to_owned());
     }
-    let id = written.strip_prefix("openrouter/").unwrap_or(written);
+    let id = written.strip_prefix("openrouter/").unwrap_or(written).trim_start();
     if id.contains("@preset/") || id.starts_with('~') || (written != id && matches!(id, "auto" | "free" | "fusion")) {
         return Ok(if matches!(id, "auto" | "free" | "fusion") { written.to_owned() } else { id.to_owned() });
     }
@@ -89,6 +89,7 @@ mod tests {
         check("openrouter/auto", "openrouter/auto");
         check("~openai/gpt-latest", "~openai/gpt-latest");
         check("@preset/mine", "@preset/mine");
+        check(" openrouter/ x@preset/mine ", "x@preset/mine");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and a measurement prints")]
 
+mod any_text;
 mod dialects;
 mod documents;
 mod laws;

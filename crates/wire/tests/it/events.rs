@@ -166,7 +166,7 @@ pub(crate) fn pieces<'a>(body: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_in_any_pieces_reads_by_the_book(text in eventful(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12)) {

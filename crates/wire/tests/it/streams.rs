@@ -72,7 +72,7 @@ fn every_sample_reads_alike_in_two_pieces_and_byte_by_byte() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_sample_reads_alike_in_any_pieces_and_with_any_line_ends(
