@@ -4,6 +4,7 @@
 
 mod golden;
 mod laws;
+mod model_ids;
 mod remedies;
 mod routes;
 mod samples;
