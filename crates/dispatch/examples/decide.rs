@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Hop, Limits, Pacer, remedy};
+use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Hop, Limits, Pacer, TokenUse, remedy};
 
 const ROUNDS: u32 = 1_000_000;
 
@@ -42,9 +42,9 @@ fn at(round: u32) -> Duration {
 }
 
 fn turn(pacer: &mut Pacer, now: Duration) {
-    let admission = black_box(pacer.admit(black_box(now)));
+    let admission = black_box(pacer.admit(black_box(now), 0));
     if admission == Admission::Go {
-        pacer.ended(now, now, black_box(Ending::Served));
+        pacer.ended(now, now, black_box(Ending::Served), TokenUse::default());
     }
 }
 
@@ -53,9 +53,9 @@ fn learn_a_limit(pacer: &mut Pacer) {
     let mut now = Duration::ZERO;
     while pacer.learned_per_minute().is_none() {
         now += Duration::from_millis(50);
-        if pacer.admit(now) == Admission::Go {
+        if pacer.admit(now, 0) == Admission::Go {
             let served = now.as_millis() % 1_000 < 500;
-            pacer.ended(now, now, if served { Ending::Served } else { Ending::RateLimited { come_back: None } });
+            pacer.ended(now, now, if served { Ending::Served } else { Ending::RateLimited { come_back: None } }, TokenUse::default());
         }
     }
 }

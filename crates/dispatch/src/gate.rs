@@ -4,7 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use corsac_policy::{Admission, Budget, Ending, Refusal, Reserved};
+use corsac_policy::{Admission, Budget, Ending, Refusal, Reserved, TokenUse};
 use corsac_wire::Usd;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -223,14 +223,14 @@ impl Gate {
             }
         };
         let (at_most, tokens) = (waiter.at_most.unwrap_or(Usd::ZERO), waiter.tokens);
-        let verdict = match here.pacer.admit(now) {
+        let verdict = match here.pacer.admit(now, tokens) {
             Admission::Go => match (here.take_leave(now), self.this.upgrade()) {
                 (Ok(is_probe), Some(gate)) => {
                     state.in_flight += 1;
                     return Verdict::Reply(Ok(Permit { gate, lane, started: now, reserved: Some(reserved), at_most, tokens, is_probe }));
                 }
                 (Err(until), _) => {
-                    here.pacer.ended(now, now, Ending::Lost);
+                    here.pacer.ended(now, now, Ending::Unsent, TokenUse { estimated: tokens, used: Some(0) });
                     Verdict::At(until)
                 }
                 (Ok(_), None) => Verdict::Reply(Err(Denied::Stopped)),
@@ -281,7 +281,14 @@ impl State {
         self.budget.settle(reserved, ended.cost);
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(permit.lane) {
-            lane.ended(now, permit.started, permit.is_probe, ended.ending, ended.health, ended.tokens.unwrap_or(permit.tokens));
+            lane.ended(
+                now,
+                permit.started,
+                permit.is_probe,
+                ended.ending,
+                ended.health,
+                TokenUse { estimated: permit.tokens, used: ended.tokens },
+            );
         }
     }
 }
@@ -304,7 +311,7 @@ impl Permit {
     /// Takes the permit back before anything was sent, with the state already locked.
     fn undo(mut self, state: &mut State, now: Duration) {
         if let Some(reserved) = self.reserved.take() {
-            let ended = Ended { ending: Ending::Lost, health: Health::Unknown, cost: Usd::ZERO, tokens: Some(0) };
+            let ended = Ended { ending: Ending::Unsent, health: Health::Unknown, cost: Usd::ZERO, tokens: Some(0) };
             state.end(&self, reserved, now, ended);
         }
     }

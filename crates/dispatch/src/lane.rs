@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corsac_policy::{Allowed, Circuit, CircuitLimits, CircuitState, Ending, Pacer};
+use corsac_policy::{Allowed, Circuit, CircuitLimits, CircuitState, Ending, PaceLimits, Pacer, TokenUse};
 
 use crate::turns::Turns;
 use crate::{Pace, Route};
@@ -54,9 +54,9 @@ impl<T> Lane<T> {
     pub(crate) fn new(route: Route, window: usize, has_others: bool, pace: Pace) -> Lane<T> {
         let limits = CircuitLimits::default();
         let limits = if has_others { limits } else { CircuitLimits { failures_in_a_row: ALONE, counted: 0, ..limits } };
-        let _ = pace;
+        let pace = PaceLimits { requests_per_minute: pace.requests_per_minute, tokens_per_minute: pace.tokens_per_minute };
         Lane {
-            pacer: Pacer::new(window),
+            pacer: Pacer::with_limits(window, pace),
             queue: Turns::default(),
             circuit: Circuit::new(limits),
             openings: 0,
@@ -98,9 +98,8 @@ impl<T> Lane<T> {
         }
     }
 
-    pub(crate) fn ended(&mut self, now: Duration, started: Duration, is_probe: bool, ending: Ending, health: Health, tokens: u64) {
-        let _ = tokens;
-        self.pacer.ended(now, started, ending);
+    pub(crate) fn ended(&mut self, now: Duration, started: Duration, is_probe: bool, ending: Ending, health: Health, tokens: TokenUse) {
+        self.pacer.ended(now, started, ending, tokens);
         match health {
             Health::Up => {
                 self.circuit.succeeded(now);

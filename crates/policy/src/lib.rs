@@ -36,7 +36,7 @@ pub use fault::{Advice, Blame, Fault, FaultClass};
 pub use hop::Hop;
 pub use lesson::{Lesson, Lessons, Record};
 pub use model_id::{UnknownModel, nearest, resolve};
-pub use pacer::{Admission, Ending, Pacer};
+pub use pacer::{Admission, Ending, PaceLimits, Pacer, TokenUse};
 pub use parameter::{Effort, Efforts, Parameter, Parameters};
 pub use plan::{Impossible, Needs, Plan, plan};
 pub use price::{Estimate, estimated_tokens, upper_tokens};
