@@ -434,7 +434,7 @@ impl Pacer {
             Phase::Quota(_) => {}
             Phase::Open(_) | Phase::Rest(_) => return,
         }
-        let chance = self.chance.filter(|_| known).get_or_insert(Run { since: now, sent: 0, refused: 0, served: true }).clone();
+        let chance = self.chance.filter(|_| known).unwrap_or(Run { since: now, sent: 0, refused: 0, served: true });
         let refused = chance.refused + 1;
         self.chance = Some(Run { refused, sent: chance.sent.saturating_sub(1), ..chance });
         if refused > MANY_CHANCES {
