@@ -345,9 +345,7 @@ async fn failover(
             let added = took.saturating_sub(plain).as_secs_f64();
             findings.ok("failover", format!("with the first address dead, {} answered, {added:.1} s later", answer.model));
         }
-        Err(failure) => {
-            findings.wrong("failover", &failure.message, "run `corsac doctor` again; if it stays, it is a defect of Corsac")
-        }
+        Err(failure) => findings.wrong("failover", &failure.message, "run `corsac doctor` again; if it stays, it is a defect of Corsac"),
     }
     if prepared.settings.routes.len() < 2 {
         findings.note(
