@@ -69,6 +69,35 @@ fn measure(path: &std::path::Path, calls: u64, in_flight: u64) -> Result<(), Box
     runtime.block_on(ledger.flush())?;
     clock.print("noted (from memory)", calls);
 
+    // Rows in batches as an engine sees them, each with one of a thousand values.
+    let clock = Clock::start();
+    for batch in (0..10 * calls).step_by(8_192) {
+        let mut rows = vec![Vec::new(); 1_000];
+        for row in batch..(batch + 8_192).min(10 * calls) {
+            rows[(row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % 1_000].push(row);
+        }
+        (0..).zip(&rows).for_each(|(question, rows)| ledger.note_rows(&run, fingerprint(question), rows));
+    }
+    runtime.block_on(ledger.flush())?;
+    clock.print("rows told by number", 10 * calls);
+
+    let clock = Clock::start();
+    let looks = 5u64;
+    for row in 0..looks {
+        assert!(!ledger.calls_of_row(&run, None, row)?.is_empty());
+    }
+    clock.print("calls of a row", looks);
+
+    let clock = Clock::start();
+    runtime.block_on(hold_all(&ledger, calls / 4, in_flight))?;
+    clock.print("held and released", calls / 4);
+
+    let clock = Clock::start();
+    for _ in 0..1_000 {
+        assert!(ledger.measured_output(&names.operator, &names.model, None)?.is_some());
+    }
+    clock.print("measured sizes read", 1_000);
+
     let clock = Clock::start();
     let mut seen = 0u64;
     ledger.each_call(&run, CallFilter::All, |_| {
@@ -102,6 +131,34 @@ async fn record_all(
                 }
             }
             Ok::<_, LedgerError>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+/// Sets money aside and gives it back, so often, so many at a time.
+async fn hold_all(ledger: &Ledger, count: u64, in_flight: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for lane in 0..in_flight {
+        let ledger = ledger.clone();
+        tasks.spawn(async move {
+            for _ in (lane..count).step_by(usize::try_from(in_flight).unwrap_or(1)) {
+                let amount = Usd::from_pico(1);
+                let request = HoldRequest {
+                    scope: Scope::day(1_790_000_000_000),
+                    amount,
+                    at_least: amount,
+                    ceiling: Usd::from_pico(i64::MAX),
+                    now_ms: 1_790_000_000_000,
+                    pid: std::process::id(),
+                };
+                let hold = ledger.hold(request).await?;
+                ledger.release(hold.id(), Usd::ZERO).await?;
+            }
+            Ok::<_, HoldError>(())
         });
     }
     while let Some(done) = tasks.join_next().await {

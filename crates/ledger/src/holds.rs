@@ -1,23 +1,5 @@
 //! Ceilings that hold across processes and across a `kill -9`: money is held for a scope, on disk, before it is spent.
-//!
-//! The law, for a [`Scope`] and all who hold with the same ceiling:
-//!
-//! 1. *Standing* is what the scope's recorded attempts took ([`AttemptRecord::charged`](crate::AttemptRecord::charged))
-//!    plus, for each hold, its amount less what was recorded against it (not less than nothing).
-//! 2. A hold is given, or grows, only if the standing stays at or below the ceiling. Looking and giving is one
-//!    transaction under the file's write lock, and it is on disk before the caller hears of it.
-//! 3. An attempt that names its holds ([`AttemptRecord::holds`](crate::AttemptRecord::holds)) counts against them in
-//!    the transaction that books it. The standing does not change by that: money passes from held to spent.
-//! 4. So as long as each process keeps what it has sent and not yet recorded within what its holds have left, the
-//!    scope's true spending never passes the ceiling, whoever dies when. A request that costs more than was set aside
-//!    for it passes the ceiling by that excess and no more.
-//! 5. A hold ends by [`release`](Ledger::release) and by nothing else. One whose process was killed stands: what it
-//!    had left counts as spent, for requests under way may have been billed. It stops counting when its scope is
-//!    over, as a day is at midnight, or when somebody who knows what was billed releases it.
-//!
-//! Money is held in coarse pieces, a few times what is in flight, so that the disk is asked once for many requests and
-//! a killed process takes little with it. Between processes a request is covered while it started within the scope:
-//! one that starts after midnight needs a hold of the new day, also if it was planned before.
+//! The law is told at [`Hold`].
 
 use corsac_wire::Usd;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -30,7 +12,29 @@ use crate::{Ledger, LedgerError, Millis, Scope, process, runs};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HoldId(pub(crate) i64);
 
-/// Money set aside. It stays so until it is [released](Ledger::release), also when this value is dropped.
+/// Money set aside, which stays so until it is [released](Ledger::release), also when this value is dropped.
+///
+/// The law, for a [`Scope`] and all who hold for it under the same ceiling:
+///
+/// 1. The scope's *[standing](Ledger::standing)* is what its recorded attempts took
+///    ([`AttemptRecord::charged`](crate::AttemptRecord::charged)) plus what its holds have left: each its amount less
+///    what was recorded against it, and not less than nothing.
+/// 2. A hold is given, or grows, only if the standing then is at or below the ceiling. Looking and giving is one
+///    transaction under the file's write lock, which sees everything handed in before; it is on disk before the caller
+///    hears of it.
+/// 3. An attempt that names its holds ([`AttemptRecord::holds`](crate::AttemptRecord::holds)) counts against them in
+///    the transaction that books it. The standing does not rise by that: money passes from held to spent. An attempt
+///    that names none is spending that nobody held for.
+/// 4. So as long as each process keeps what it has sent and not yet recorded within what its holds have left, the true
+///    spending of the scope never passes the ceiling, whoever dies when. A request that costs more than was set aside
+///    for it passes the ceiling by that excess and no more.
+/// 5. Only [`release`](Ledger::release) ends a hold. One whose process was killed stands: what it had left counts as
+///    spent, because requests under way may have been billed. It stops to matter when its scope is over, as a day is
+///    at midnight UTC, or when somebody who knows what was billed releases it.
+///
+/// An attempt belongs to the day on which it was sent, so one that is sent after midnight needs a hold of the new day.
+/// Hold a few times what is in flight: the disk is then asked once for many requests, and a killed process takes
+/// little with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "money stays set aside until it is released"]
 pub struct Hold {
@@ -171,7 +175,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends a hold, behind everything handed in before. `keep` goes on counting as spent in its scope: what requests
+    /// Ends a hold, behind everything handed in before: attempts that are recorded later are covered by nothing. `keep` goes on counting as spent in its scope: what requests
     /// may have cost that were given up or lost and will never be recorded. A hold that ended already stays so.
     pub async fn release(&self, hold: HoldId, keep: Usd) -> Result<(), LedgerError> {
         self.errand(move |batch| {

@@ -8,6 +8,11 @@
 //! elsewhere. It reads no clock: moments are handed in. It holds no API key and has no field for one; commands,
 //! queries and settings are stored as they are given, so callers leave secrets out of them.
 //!
+//! Beside that it remembers across runs what was learned about models ([`Lesson`]) and how long answers are
+//! ([`OutputSizes`]), which rows took the answer of which call ([`Ledger::calls_of_row`]), and money that is set aside
+//! before it is spent ([`Ledger::hold`]): ceilings are handed in by the caller, and the ledger sees to it that processes
+//! that share a file keep one together, also when one of them is killed.
+//!
 //! Writing is done by one thread, which takes all records that wait, commits them together with one sync of the disk,
 //! and then acknowledges them. Callers may be async, on any runtime. Several processes may use one file at once.
 //! After an error such as a full disk the ledger writes no more: every record from then on gets that error, until the

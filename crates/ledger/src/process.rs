@@ -2,10 +2,17 @@
 //! moment of the process's birth is kept beside it.
 
 use std::fs;
+use std::sync::OnceLock;
 
 /// What tells this process from a later one with the same id: the boot and the clock tick it started in. `None` where
 /// the system does not tell (there is no `/proc`) or the process is gone.
 pub(crate) fn birth_of(pid: u32) -> Option<String> {
+    static OWN: OnceLock<Option<String>> = OnceLock::new();
+    // One's own never changes, and is asked for with every run and hold.
+    if pid == std::process::id() { OWN.get_or_init(|| read_birth(pid)).clone() } else { read_birth(pid) }
+}
+
+fn read_birth(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let started = start_tick(&stat)?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

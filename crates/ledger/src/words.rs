@@ -13,15 +13,35 @@ const LONGEST_WORD: usize = 200;
 /// Words remembered before a memory starts anew, for the same reason.
 const REMEMBERED_AT_MOST: usize = 10_000;
 
+/// Words that are compared before the memory is asked. A run uses few, and comparing a short text with eight others of
+/// mostly another length is quicker than hashing it.
+const RECENT: usize = 8;
+
 /// Text to number, for the writer.
 #[derive(Default)]
 pub(crate) struct WordNumbers {
+    recent: Vec<(Arc<str>, i64)>,
+    next_recent: usize,
     known: HashMap<Arc<str>, i64>,
 }
 
 impl WordNumbers {
     /// The number of this text, which is added to the file if it is new there. To be called inside a transaction.
     pub(crate) fn number(&mut self, words: &mut WordStatements<'_>, text: &Arc<str>) -> rusqlite::Result<i64> {
+        if let Some((_, number)) = self.recent.iter().find(|(recent, _)| recent == text) {
+            return Ok(*number);
+        }
+        let number = self.found_or_added(words, text)?;
+        let place = self.next_recent % RECENT;
+        self.next_recent = place + 1;
+        match self.recent.get_mut(place) {
+            Some(recent) => *recent = (text.clone(), number),
+            None => self.recent.push((text.clone(), number)),
+        }
+        Ok(number)
+    }
+
+    fn found_or_added(&mut self, words: &mut WordStatements<'_>, text: &Arc<str>) -> rusqlite::Result<i64> {
         if let Some(number) = self.known.get(text) {
             return Ok(*number);
         }
@@ -44,6 +64,8 @@ impl WordNumbers {
 
     /// Numbers given inside a transaction that was rolled back mean nothing.
     pub(crate) fn forget(&mut self) {
+        self.recent.clear();
+        self.next_recent = 0;
         self.known.clear();
     }
 }

@@ -25,6 +25,11 @@ const PASSING: &[FaultKind] = &[
     FaultKind::TruncatedStream,
     FaultKind::MidstreamError,
     FaultKind::StalledStream,
+    FaultKind::Http524,
+    FaultKind::Edge403Html,
+    FaultKind::FreePerMinute,
+    FaultKind::MidstreamErrorNoChoices,
+    FaultKind::MidstreamErrorBare,
 ];
 /// Answers that are no answers.
 const SPOILED: &[FaultKind] = &[
@@ -40,6 +45,9 @@ const SPOILED: &[FaultKind] = &[
     FaultKind::ToolEmptyArguments,
     FaultKind::GarbageBody,
     FaultKind::WrongContentType,
+    FaultKind::EmptyBody,
+    FaultKind::ReasoningOnly,
+    FaultKind::ToolCallMissing,
 ];
 /// Refusals that the same request gets again; another model, another way to ask or nothing at all helps.
 const LASTING: &[FaultKind] = &[
@@ -52,9 +60,29 @@ const LASTING: &[FaultKind] = &[
     FaultKind::ContextLength400,
     FaultKind::ReasoningMandatory400,
     FaultKind::CannotAfford402,
+    FaultKind::Weight402,
+    FaultKind::Http400,
+    FaultKind::Http413,
+    FaultKind::Http422,
+    FaultKind::Region403,
+    FaultKind::AllowedProviders404,
+    FaultKind::Guardrail404,
+    FaultKind::Privacy404,
+    FaultKind::ToolUse404,
+    FaultKind::ToolChoice404,
+    FaultKind::ImageInput404,
+    FaultKind::Deprecated404,
+    FaultKind::UnknownModel400,
 ];
 /// Refusals that end a run.
-const FATAL: &[FaultKind] = &[FaultKind::NoCredits402, FaultKind::KeyLimit403, FaultKind::Unauthorized401, FaultKind::FreePerDay];
+const FATAL: &[FaultKind] = &[
+    FaultKind::NoCredits402,
+    FaultKind::KeyLimit403,
+    FaultKind::KeyLimit402,
+    FaultKind::Budget403,
+    FaultKind::Unauthorized401,
+    FaultKind::FreePerDay,
+];
 /// How a model goes down.
 const OUTAGES: &[FaultKind] = &[
     FaultKind::Http503,

@@ -50,23 +50,31 @@ pub async fn serve(simulator: Simulator, listener: TcpListener) -> io::Result<()
 }
 
 /// Counts a request as in flight until its body has ended or its caller has gone.
-struct InFlight(Simulator);
+struct InFlight {
+    simulator: Simulator,
+    delivery: Option<Delivery>,
+}
 
 impl InFlight {
     fn new(simulator: &Simulator) -> Self {
         simulator.enter();
-        Self(simulator.clone())
+        Self { simulator: simulator.clone(), delivery: None }
+    }
+
+    /// The last piece of the reply is on its way.
+    fn delivered(&mut self) {
+        self.delivery.take().into_iter().for_each(Delivery::done);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.leave();
+        self.simulator.leave();
     }
 }
 
 async fn answer(State((simulator, started)): State<(Simulator, Instant)>, request: Request) -> Response<Body> {
-    let in_flight = InFlight::new(&simulator);
+    let mut in_flight = InFlight::new(&simulator);
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY_BYTES).await else {
         return finish(wire_error::plain(413, "Request payload too large"), in_flight);
@@ -80,20 +88,22 @@ async fn answer(State((simulator, started)): State<(Simulator, Instant)>, reques
         body: body.into(),
     };
     let reply = simulator.answer(&request, started.elapsed());
-    let delivery = Delivery::new(&simulator, &reply);
+    in_flight.delivery = Some(Delivery::new(&simulator, &reply));
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
-    delivery.done();
     if matches!(reply.body, SimBody::Hang) {
         std::future::pending::<()>().await;
     }
     finish(reply, in_flight)
 }
 
-fn finish(reply: SimReply, in_flight: InFlight) -> Response<Body> {
+fn finish(reply: SimReply, mut in_flight: InFlight) -> Response<Body> {
     let body = match reply.body {
-        SimBody::Bytes(bytes) => Body::from(bytes),
+        SimBody::Bytes(bytes) => {
+            in_flight.delivered();
+            Body::from(bytes)
+        }
         SimBody::Hang => Body::empty(),
         SimBody::Stream(pieces) => Body::from_stream(paced(pieces, in_flight).map(Ok::<_, Infallible>)),
         SimBody::CutStream(pieces) => Body::from_stream(paced(pieces, in_flight).map(Ok).chain(cut())),
@@ -115,10 +125,13 @@ fn finish(reply: SimReply, in_flight: InFlight) -> Response<Body> {
 
 /// The pieces, each after its gap.
 fn paced(pieces: Vec<(std::time::Duration, Vec<u8>)>, in_flight: InFlight) -> impl futures::Stream<Item = Bytes> {
-    stream::unfold((pieces.into_iter(), in_flight), |(mut pieces, in_flight)| async move {
+    stream::unfold((pieces.into_iter(), in_flight), |(mut pieces, mut in_flight)| async move {
         let (gap, bytes) = pieces.next()?;
         if !gap.is_zero() {
             tokio::time::sleep(gap).await;
+        }
+        if pieces.as_slice().is_empty() {
+            in_flight.delivered();
         }
         Some((Bytes::from(bytes), (pieces, in_flight)))
     })

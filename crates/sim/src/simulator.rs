@@ -293,14 +293,14 @@ fn count_limit_source(counters: &Counters, reply: &SimReply) {
 }
 
 /// A reply on its way: dropped before it is done, its caller has gone.
-pub(crate) struct Delivery<'s> {
-    simulator: &'s Simulator,
+pub(crate) struct Delivery {
+    simulator: Simulator,
     receipt: Option<Receipt>,
 }
 
-impl<'s> Delivery<'s> {
-    pub(crate) fn new(simulator: &'s Simulator, reply: &SimReply) -> Self {
-        Self { simulator, receipt: reply.receipt }
+impl Delivery {
+    pub(crate) fn new(simulator: &Simulator, reply: &SimReply) -> Self {
+        Self { simulator: simulator.clone(), receipt: reply.receipt }
     }
 
     pub(crate) fn done(mut self) {
@@ -308,7 +308,7 @@ impl<'s> Delivery<'s> {
     }
 }
 
-impl Drop for Delivery<'_> {
+impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(receipt) = self.receipt {
             self.simulator.0.counters.abandon(receipt);

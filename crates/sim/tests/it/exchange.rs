@@ -38,3 +38,38 @@ async fn one_simulator_serves_several_keys_at_one_time() {
     assert_eq!([status(first.clone()).await, status(first.clone()).await, status(other).await], [200, 429, 200]);
     assert_eq!(status(first.with_key("sk-or-blocked")).await, 403);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_comes_piece_by_piece_and_counts_once_it_is_whole() {
+    use futures::StreamExt;
+    let exchange = exchange("latency_ms = 200\n[stream]\ngap_ms = 50\npiece_bytes = 300");
+    let mut body = question("openai/gpt-4o");
+    body["stream"] = serde_json::json!(true);
+    let ask = || Request::post("chat/completions", Bytes::from(body.to_string()), Duration::from_secs(60));
+    let start = tokio::time::Instant::now();
+    let mut opened = exchange.open(ask()).await.unwrap();
+    assert_eq!((opened.head.status, start.elapsed()), (200, Duration::from_millis(200)));
+    let mut pieces = Vec::new();
+    while let Some(piece) = opened.body.next().await {
+        pieces.push(piece.unwrap());
+    }
+    assert!(pieces.len() > 3 && pieces.concat().ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(start.elapsed(), Duration::from_millis(200) + Duration::from_millis(50) * (u32::try_from(pieces.len()).unwrap() - 1));
+    assert_eq!(exchange.simulator().seen().abandoned, 0);
+    // whoever leaves in the middle was not delivered to, but is billed
+    let mut opened = exchange.open(ask()).await.unwrap();
+    opened.body.next().await.unwrap().unwrap();
+    drop(opened);
+    let seen = exchange.simulator().seen();
+    assert_eq!((seen.abandoned, seen.billed_answers, seen.repeated_answers), (1, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_stream_ends_as_an_error_and_a_slow_head_as_a_timeout() {
+    use futures::StreamExt;
+    let cut = exchange("[[rule]]\nfault = 'cut'").open(request(Duration::from_secs(9))).await.unwrap();
+    let pieces: Vec<Result<Bytes, ExchangeError>> = cut.body.collect().await;
+    assert!(matches!(pieces[..], [Ok(_), Err(ExchangeError::Cut(_))]), "{pieces:?}");
+    let slow = exchange("latency_ms = 8000").open(request(Duration::from_secs(60)).first_byte(Duration::from_secs(3))).await;
+    assert_eq!(slow.unwrap_err(), ExchangeError::Timeout(Duration::from_secs(3)));
+}

@@ -148,3 +148,20 @@ async fn latency_is_waited_for() {
     // a lower bound holds on the slowest machine
     assert!(started.elapsed() >= Duration::from_millis(30));
 }
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_is_noticed() {
+    let (simulator, port) = started("[stream]\ngap_ms = 20").await;
+    let mut body = question("openai/gpt-4o-mini");
+    body["stream"] = json!(true);
+    let mut connection = send(port, &body).await;
+    let mut head = [0u8; 15];
+    connection.read_exact(&mut head).await.unwrap();
+    drop(connection);
+    while simulator.seen().abandoned == 0 {
+        tokio::task::yield_now().await;
+    }
+    receive(send(port, &body).await).await;
+    let seen = simulator.seen();
+    assert_eq!((seen.abandoned, seen.billed_answers, seen.repeated_answers), (1, 2, 0));
+}
