@@ -49,6 +49,7 @@ fn engine(server: &Server, ledger_file: &Path) -> Engine {
         app: App { name: Some("bench".into()), url: Some("https://example.com".into()), categories: vec![] },
         headers: vec![],
         window: 4_096,
+        connect: Duration::from_secs(10),
     };
     let ledger = Ledger::open(ledger_file).unwrap();
     let exchange = Arc::new(HttpExchange::new(&options).unwrap());

@@ -330,6 +330,7 @@ async fn failover(
         app: prepared.config.app.clone(),
         headers: Vec::new(),
         window: 8,
+        connect: Duration::from_secs(10),
     };
     let Ok(dead) = HttpExchange::new(&dead) else { return };
     let mut settings = settings.clone();

@@ -86,6 +86,7 @@ fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
         app: App::corsac(Vec::new()),
         headers: Vec::new(),
         window: 4_096,
+        connect: Duration::from_secs(10),
     };
     // $0.15 and $0.60 for a million tokens
     let price = Pricing { prompt: Some(Usd::from_pico(150_000)), completion: Some(Usd::from_pico(600_000)), ..Pricing::default() };

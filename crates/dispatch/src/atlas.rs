@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use corsac_ledger::Fingerprint;
@@ -18,7 +19,7 @@ use crate::exchange::{Exchange, Request};
 use crate::{Catalog, Clock};
 
 /// Endpoints older than this are fetched anew in the background; until then they decide as they are.
-const ENDPOINTS_AGE_MS: i64 = 60 * 60 * 1_000;
+pub(crate) const ENDPOINTS_AGE_MS: i64 = 60 * 60 * 1_000;
 /// A call waits no longer than this for the endpoints of its model; without them it is planned from what is known.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -28,8 +29,17 @@ pub(crate) struct Atlas {
     clock: Arc<dyn Clock>,
     folder: Option<PathBuf>,
     models: RwLock<HashMap<String, Arc<Model>>>,
-    endpoints: Mutex<HashMap<Arc<str>, Arc<OnceCell<Known>>>>,
+    endpoints: Mutex<HashMap<Arc<str>, Arc<Listed>>>,
+    /// How often something that was known was replaced.
+    version: AtomicU64,
     providers: OnceCell<HashMap<String, String>>,
+}
+
+/// The endpoints of one model as they were fetched, and when that was.
+#[derive(Default)]
+struct Listed {
+    fetched: OnceCell<(Known, i64)>,
+    is_refreshed: AtomicBool,
 }
 
 /// The endpoints of a model, where they could be had.
@@ -51,7 +61,15 @@ impl fmt::Debug for Atlas {
 impl Atlas {
     /// Nothing known yet. `folder` is where endpoints are kept from one process to the next.
     pub(crate) fn new(exchange: Arc<dyn Exchange>, clock: Arc<dyn Clock>, folder: Option<PathBuf>) -> Atlas {
-        Atlas { exchange, clock, folder, models: RwLock::default(), endpoints: Mutex::default(), providers: OnceCell::new() }
+        Atlas {
+            exchange,
+            clock,
+            folder,
+            models: RwLock::default(),
+            endpoints: Mutex::default(),
+            version: AtomicU64::new(0),
+            providers: OnceCell::new(),
+        }
     }
 
     /// Takes in a catalog.
@@ -64,6 +82,8 @@ impl Atlas {
                 models.entry(slug.clone()).or_insert(entry);
             }
         }
+        drop(models);
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What the catalog says of a model; a variant such as `:nitro` counts as its base.
@@ -72,26 +92,38 @@ impl Atlas {
         models.get(id).or_else(|| id.split_once(':').and_then(|(base, _)| models.get(base))).cloned()
     }
 
-    /// Who serves a model, if that can be had in reasonable time. Asked once a process; what an earlier process kept is
-    /// used at once and refreshed behind.
+    /// Changes whenever a decision might be another one because something was fetched anew.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Who serves a model, if that can be had in reasonable time. What is old, or was kept by an earlier process and is
+    /// old, is used at once and refreshed behind.
     pub(crate) async fn endpoints(self: &Arc<Self>, model: &Arc<str>) -> Known {
         if !self.exchange.routes() || !is_listed(model) {
             return None;
         }
-        let cell = Arc::clone(self.endpoints.lock().entry(Arc::clone(model)).or_default());
-        cell.get_or_init(|| async {
-            let now_ms = self.clock.epoch_ms();
-            if let Some((endpoints, fetched_ms)) = self.kept(model) {
-                if now_ms.saturating_sub(fetched_ms) > ENDPOINTS_AGE_MS {
-                    let (this, model) = (Arc::clone(self), Arc::clone(model));
-                    tokio::spawn(async move { this.fetch(&model).await });
-                }
-                return Some(endpoints);
+        let listed = Arc::clone(self.endpoints.lock().entry(Arc::clone(model)).or_default());
+        let fetched = listed.fetched.get_or_init(|| async {
+            match self.kept(model) {
+                Some((endpoints, fetched_ms)) => (Some(endpoints), fetched_ms),
+                None => (self.fetch(model).await, self.clock.epoch_ms()),
             }
-            self.fetch(model).await
-        })
-        .await
-        .clone()
+        });
+        let (known, fetched_ms) = fetched.await.clone();
+        if self.clock.epoch_ms().saturating_sub(fetched_ms) > ENDPOINTS_AGE_MS && !listed.is_refreshed.swap(true, Ordering::Relaxed) {
+            let (this, model, before) = (Arc::clone(self), Arc::clone(model), known.clone());
+            tokio::spawn(async move { this.refresh(model, before).await });
+        }
+        known
+    }
+
+    /// Fetches the endpoints of a model anew. When they cannot be had, those from before go on counting, for as long again.
+    async fn refresh(&self, model: Arc<str>, before: Known) {
+        let known = self.fetch(&model).await.or(before);
+        let fetched = OnceCell::new_with(Some((known, self.clock.epoch_ms())));
+        self.endpoints.lock().insert(model, Arc::new(Listed { fetched, is_refreshed: AtomicBool::new(false) }));
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn fetch(&self, model: &str) -> Known {

@@ -100,6 +100,11 @@ impl Dispatcher {
         self.gate.learned_limits()
     }
 
+    /// Models whose limit is proven and so low, in requests a minute, that another model may suit a large table better.
+    pub fn throttled_low(&self) -> Vec<(Arc<str>, f64)> {
+        self.gate.throttled_low()
+    }
+
     /// Takes in prices that became known after the start.
     pub fn learn_prices(&self, prices: impl IntoIterator<Item = (Arc<str>, Pricing)>) {
         self.prices.write().extend(prices);

@@ -86,6 +86,8 @@ pub(crate) struct Ended {
     pub(crate) cost: Usd,
     /// The tokens it took, where that was told.
     pub(crate) tokens: Option<u64>,
+    /// Requests a minute that the refusal named as the limit.
+    pub(crate) named_limit: Option<u64>,
 }
 
 /// Leave to send one request. Say how it ended with [`Permit::finish`].
@@ -171,6 +173,12 @@ impl Gate {
     pub(crate) fn learned_limits(&self) -> Vec<(Arc<str>, f64)> {
         let state = self.state.lock();
         state.lanes.iter().filter_map(|lane| Some((Arc::clone(&lane.route.model), lane.pacer.learned_per_minute()?))).collect()
+    }
+
+    /// Models whose limit is proven to be so low that the user should hear of it, in requests a minute.
+    pub(crate) fn throttled_low(&self) -> Vec<(Arc<str>, f64)> {
+        let state = self.state.lock();
+        state.lanes.iter().filter_map(|lane| Some((Arc::clone(&lane.route.model), lane.pacer.throttled_low()?))).collect()
     }
 
     /// Lets in whoever may start now, and sees to it that somebody looks again when the next one may.
@@ -281,6 +289,9 @@ impl State {
         self.budget.settle(reserved, ended.cost);
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(permit.lane) {
+            if let Some(limit) = ended.named_limit {
+                lane.pacer.hint(now, limit as f64);
+            }
             lane.ended(
                 now,
                 permit.started,
@@ -311,7 +322,7 @@ impl Permit {
     /// Takes the permit back before anything was sent, with the state already locked.
     fn undo(mut self, state: &mut State, now: Duration) {
         if let Some(reserved) = self.reserved.take() {
-            let ended = Ended { ending: Ending::Unsent, health: Health::Unknown, cost: Usd::ZERO, tokens: Some(0) };
+            let ended = Ended { ending: Ending::Unsent, health: Health::Unknown, cost: Usd::ZERO, tokens: Some(0), named_limit: None };
             state.end(&self, reserved, now, ended);
         }
     }
@@ -320,7 +331,7 @@ impl Permit {
 impl Drop for Permit {
     /// A request given up half-way may be billed all the same, so what was set aside for it counts as spent.
     fn drop(&mut self) {
-        self.give_back(Ended { ending: Ending::Lost, health: Health::Unknown, cost: self.at_most, tokens: None });
+        self.give_back(Ended { ending: Ending::Lost, health: Health::Unknown, cost: self.at_most, tokens: None, named_limit: None });
     }
 }
 
@@ -347,7 +358,7 @@ mod tests {
     }
 
     fn ended(ending: Ending, cost: Usd) -> Ended {
-        Ended { ending, health: Health::Up, cost, tokens: None }
+        Ended { ending, health: Health::Up, cost, tokens: None, named_limit: None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -428,7 +439,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_down_is_left_alone_then_probed_then_given_up() {
         let gate = gate(None);
-        let down = Ended { ending: Ending::Served, health: Health::Down, cost: Usd::ZERO, tokens: None };
+        let down = Ended { ending: Ending::Served, health: Health::Down, cost: Usd::ZERO, tokens: None, named_limit: None };
         let start = tokio::time::Instant::now();
         let mut sent = 0;
         let denied = loop {

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::exchange::{Exchange, ExchangeError, OpenReply, RawReply, Request};
+use crate::key_gap::KeyGap;
 use crate::proxy::ProxyConnector;
 
 /// The app a request is counted for.
@@ -51,6 +52,8 @@ pub struct HttpOptions {
     pub headers: Vec<(String, String)>,
     /// The most requests under way at once.
     pub window: usize,
+    /// The most time until a connection stands.
+    pub connect: Duration,
 }
 
 /// What is wrong with the options.
@@ -88,7 +91,6 @@ impl fmt::Debug for HttpExchange {
 
 const CHAT: &str = "chat/completions";
 const LARGEST_REPLY: usize = 32 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl HttpExchange {
     /// Prepares to ask; opens no connection yet.
@@ -106,7 +108,7 @@ impl HttpExchange {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_connect_timeout(Some(options.connect));
         // the machine's certificates, so that a company's own proxy is trusted; a bare container has none: then Mozilla's
         let roots = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls_provider())
@@ -198,8 +200,15 @@ impl Exchange for HttpExchange {
         let reply = tokio::time::timeout(timeout, self.head(request)).await.unwrap_or(Err(ExchangeError::Timeout(timeout)))?;
         let (head, body) = reply.into_parts();
         let pieces = Limited::new(body, LARGEST_REPLY).into_data_stream();
-        let key = self.key.clone();
-        let pieces = pieces.map(move |piece| piece.map(|bytes| without_key(key.as_ref(), bytes)).map_err(|error| reading(error.as_ref())));
+        let mut gap = KeyGap::new(self.key.as_ref());
+        // a key may be split over two pieces, so a piece that ends like the beginning of one waits for the next
+        let pieces = pieces.map(Some).chain(futures::stream::once(std::future::ready(None))).filter_map(move |piece| {
+            std::future::ready(match piece {
+                Some(Ok(bytes)) => Some(Ok(gap.push(bytes))),
+                Some(Err(error)) => Some(Err(reading(error.as_ref()))),
+                None => gap.rest().map(Ok),
+            })
+        });
         Ok(OpenReply { head: told(&head), body: pieces.boxed() })
     }
 
@@ -226,10 +235,11 @@ impl Exchange for HttpExchange {
 
 /// A server may echo what it was sent; the key must reach no message, ledger or result from there.
 fn without_key(key: Option<&SecretString>, body: Bytes) -> Bytes {
-    let key = key.map(|key| key.expose_secret().trim()).filter(|key| key.len() >= 8);
-    match (key, std::str::from_utf8(&body)) {
-        (Some(key), Ok(text)) if text.contains(key) => text.replace(key, "[key]").into(),
-        _ => body,
+    let mut gap = KeyGap::new(key);
+    let first = gap.push(body);
+    match gap.rest() {
+        Some(rest) => [first, rest].concat().into(),
+        None => first,
     }
 }
 

@@ -27,6 +27,10 @@ use crate::{Answer, Call, Contract, Dispatcher, Failure, FailureKind, Outcome, R
 /// After so many calls in a row without a connection, the rest need not try.
 const UNREACHABLE_CALLS: u32 = 64;
 
+/// A limit counts over a minute when it is over after a time between these.
+const MINUTE_LEFT: Duration = Duration::from_secs(12);
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// What one call has gathered on its way.
 pub(crate) struct Journey {
     pub(crate) course: Course,
@@ -311,7 +315,13 @@ impl Dispatcher {
         slips.settle(charged(cost, &reading));
         let rests = self.settle_scopes(&reading, route, outlook);
         let tokens = (used.prompt_tokens + used.completion_tokens > 0).then_some(used.prompt_tokens + used.completion_tokens);
-        permit.finish(Ended { ending: rests, health: health(&reading), cost: cost.unwrap_or_default(), tokens });
+        permit.finish(Ended {
+            ending: rests,
+            health: health(&reading),
+            cost: cost.unwrap_or_default(),
+            tokens,
+            named_limit: named_limit(&reading),
+        });
         if !matches!(&reading.result, Err(fault) if fault.class == FaultClass::Unreachable) {
             self.reached.store(true, Ordering::Relaxed);
             self.unreachable_in_a_row.store(0, Ordering::Relaxed);
@@ -443,6 +453,15 @@ impl Dispatcher {
 fn charged(cost: Option<Usd>, reading: &Reading) -> Usd {
     let own = reading.usage.upstream_inference_cost().filter(|_| reading.usage.is_byok == Some(true));
     cost.unwrap_or_default() + own.unwrap_or_default()
+}
+
+/// The requests a minute that a refusal names. The header does not say what span it counts: a limit that is over within
+/// seconds counts over less than a minute, one that lasts longer counts a day.
+fn named_limit(reading: &Reading) -> Option<u64> {
+    let fault = reading.result.as_ref().err()?;
+    let of_a_minute = fault.come_back.is_some_and(|wait| (MINUTE_LEFT..=MINUTE).contains(&wait));
+    let ours = matches!(fault.class, FaultClass::RateLimited | FaultClass::FreeRateLimited);
+    fault.advice.as_ref()?.limit.filter(|_| ours && of_a_minute)
 }
 
 /// Calls of one operator of one run are one caller; they take turns with others.

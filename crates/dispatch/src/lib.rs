@@ -19,6 +19,7 @@ mod flight;
 mod gate;
 mod http;
 mod journey;
+mod key_gap;
 mod lane;
 mod late;
 mod lessons;

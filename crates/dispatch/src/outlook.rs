@@ -8,6 +8,7 @@ use corsac_policy::{Efforts, Hop, Ladder, Needs, Parameters, plan};
 use corsac_wire::catalog::Pricing;
 use parking_lot::Mutex;
 
+use crate::atlas::ENDPOINTS_AGE_MS;
 use crate::{Call, Contract, Dispatcher, Route, compose};
 
 /// What is known of a route for one kind of call.
@@ -54,7 +55,15 @@ impl Outlook {
 /// Outlooks that were worked out, by what they depend on.
 #[derive(Debug, Default)]
 pub(crate) struct Outlooks {
-    known: Mutex<HashMap<Key, (u64, Arc<Outlook>)>>,
+    known: Mutex<HashMap<Key, WorkedOut>>,
+}
+
+/// An outlook, the state of knowledge it was worked out from, and when.
+#[derive(Debug)]
+struct WorkedOut {
+    version: u64,
+    at_ms: i64,
+    outlook: Arc<Outlook>,
 }
 
 /// A route, what requests there say, and what the answer must satisfy.
@@ -90,11 +99,14 @@ impl Dispatcher {
             },
             size: u64::BITS - prompt_tokens.leading_zeros(),
         };
-        let version = self.lessons.version();
-        if let Some((known, outlook)) = self.outlooks.known.lock().get(&key)
-            && *known == version
+        // both only rise
+        let version = self.lessons.version() + door.atlas.version();
+        let now_ms = self.clock.epoch_ms();
+        if let Some(known) = self.outlooks.known.lock().get(&key)
+            && known.version == version
+            && now_ms.saturating_sub(known.at_ms) <= ENDPOINTS_AGE_MS
         {
-            return Arc::clone(outlook);
+            return Arc::clone(&known.outlook);
         }
         let structure = matches!(call.contract, Contract::Json(_));
         let decides = structure || key.kind == 1 || !request.provider.is_default();
@@ -137,7 +149,7 @@ impl Dispatcher {
             }
         };
         let outlook = Arc::new(outlook);
-        self.outlooks.known.lock().insert(key, (version, Arc::clone(&outlook)));
+        self.outlooks.known.lock().insert(key, WorkedOut { version, at_ms: now_ms, outlook: Arc::clone(&outlook) });
         outlook
     }
 

@@ -34,6 +34,8 @@ pub struct ComeBack {
     pub retry_after: Option<Duration>,
     /// By `X-RateLimit-Reset`, counted from now.
     pub reset_after: Option<Duration>,
+    /// By `X-RateLimit-Limit`: how many requests the limit that was met allows, in whatever span it counts.
+    pub limit: Option<u64>,
 }
 
 impl ComeBack {
@@ -58,7 +60,8 @@ impl ComeBack {
                 value
             }
         });
-        ComeBack { retry_after: milliseconds.or(retry).and_then(span), reset_after: reset.and_then(span) }
+        let limit = header("x-ratelimit-limit").and_then(|text| text.trim().parse().ok());
+        ComeBack { retry_after: milliseconds.or(retry).and_then(span), reset_after: reset.and_then(span), limit }
     }
 
     /// The wait that applies, `Retry-After` first.
@@ -90,5 +93,11 @@ mod tests {
         assert_eq!(read("x-ratelimit-reset", "3"), Some(Duration::from_secs(3)));
         assert_eq!(read("x-ratelimit-reset", "1600000000000"), Some(Duration::ZERO));
         assert_eq!(read("retry-after", "soon"), None);
+    }
+
+    #[test]
+    fn the_limit_that_was_met_is_read() {
+        let limit = |value: &'static str| ComeBack::read(|header| (header == "x-ratelimit-limit").then_some(value), 0).limit;
+        assert_eq!((limit(" 20 "), limit("-1"), limit("many")), (Some(20), None, None));
     }
 }

@@ -1,6 +1,7 @@
 //! A door: an engine at an address, with a key and headers of its own. Two routes share one when all four are the same.
 
 use std::fmt;
+use std::time::Duration;
 
 use corsac_wire::header;
 use secrecy::{ExposeSecret, SecretString};
@@ -64,6 +65,8 @@ pub struct DoorOptions {
     pub app: App,
     /// Headers of the user's own; they win over all others.
     pub headers: Vec<(String, String)>,
+    /// The most time until a connection stands.
+    pub connect: Duration,
 }
 
 /// Keys shorter than this are shown not even in part.
@@ -75,7 +78,7 @@ impl DoorOptions {
     /// The same for HTTP, with so many requests under way at most.
     pub fn http(&self, window: usize) -> HttpOptions {
         let (app, headers) = attributed(&self.app, &self.headers);
-        HttpOptions { base_url: self.base_url.clone(), key: self.key.clone(), app, headers, window }
+        HttpOptions { base_url: self.base_url.clone(), key: self.key.clone(), app, headers, window, connect: self.connect }
     }
 
     /// A name for the key in the ledger and in messages: its last four characters at most, and only of a long one.

@@ -10,7 +10,7 @@ use super::profile::bare_openai_id;
 use super::tables::{ListEntry, ModelTable, Profile};
 use super::values::{HeaderText, Key};
 use super::{Config, ConfigError, DEFAULT_BASE_URL, DoorOptions, Engine, Origin};
-use crate::{App, Pace, RequestSettings, Route};
+use crate::{App, Deadlines, Pace, RequestSettings, Route};
 
 /// What a name leads to.
 #[derive(Clone, Copy)]
@@ -161,7 +161,8 @@ impl Config {
         let engine = self.file.engine.as_deref().and_then(Engine::of_name).unwrap_or(Engine::OpenRouter);
         let (key, key_origin) = self.key.clone().unzip();
         let headers = self.file.headers.iter().map(|(name, text)| (name.clone(), text.as_str().to_owned())).collect();
-        DoorOptions { engine, base_url: self.base_url.0.clone(), key, key_origin, app: self.app.clone(), headers }
+        let connect = self.file.deadlines.connect.map_or(Deadlines::default().connect, |span| span.0);
+        DoorOptions { engine, base_url: self.base_url.0.clone(), key, key_origin, app: self.app.clone(), headers, connect }
     }
 
     fn own_of_entry<'a>(&self, entry: &'a ListEntry) -> Own<'a> {
@@ -223,6 +224,6 @@ impl Config {
             headers.push((name.clone(), text.as_str().to_owned()));
         }
         let app = if engine == Engine::OpenRouter || at_home { main.app } else { App::default() };
-        Ok(DoorOptions { engine, base_url, key, key_origin, app, headers })
+        Ok(DoorOptions { engine, base_url, key, key_origin, app, headers, connect: main.connect })
     }
 }

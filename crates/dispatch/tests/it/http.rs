@@ -25,6 +25,7 @@ fn options(base_url: &str) -> HttpOptions {
         },
         headers: vec![("X-Custom".into(), "yes".into())],
         window: 8,
+        connect: Duration::from_secs(10),
     }
 }
 

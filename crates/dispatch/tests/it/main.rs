@@ -6,6 +6,7 @@ mod ceilings;
 mod configured;
 mod faults;
 mod found;
+mod hidden;
 mod http;
 mod limits;
 mod memory;

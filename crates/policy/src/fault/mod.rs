@@ -92,7 +92,7 @@ impl Fault {
         let resets = ComeBack::read(|name| error.header(name), now_ms).wait().or(come_back.reset_after);
         let advice = Advice {
             hint: error.text("remedy_hint").map(str::to_owned),
-            limit: error.header("x-ratelimit-limit").and_then(|text| text.trim().parse().ok()),
+            limit: error.header("x-ratelimit-limit").and_then(|text| text.trim().parse().ok()).or(come_back.limit),
             instead: said::instead(error),
         };
         Fault {
