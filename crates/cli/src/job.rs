@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::engine::Prepared;
 use crate::exit::{Exit, Stop, of_kind};
-use crate::{home, interrupt, progress, report};
+use crate::{home, interrupt, notice, progress, report};
 
 /// How long the end of a run waits for requests that nobody needs any more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,6 +89,7 @@ impl Job {
     pub(crate) async fn run(&mut self, query: Query, format: Format, target: Target) -> Result<Written, FrameError> {
         let asks = query.has_semantic_calls();
         let _watch = interrupt::watch(&self.dispatcher);
+        let _told = (!self.quiet).then(|| notice::watch(Arc::clone(&self.dispatcher)));
         let shown = (!self.quiet).then(|| progress::show(self.session().progress(), Arc::clone(&self.dispatcher)));
         let written = write(query.stream().await?, format, target).await;
         drop(shown);

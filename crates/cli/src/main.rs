@@ -10,6 +10,7 @@ mod home;
 mod interrupt;
 mod job;
 mod models;
+mod notice;
 mod progress;
 mod report;
 mod runs;

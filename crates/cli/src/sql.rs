@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use corsac_frame::{ContractKind, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
-use corsac_policy::Estimate;
+use corsac_policy::{Estimate, Load};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,10 @@ fn price(estimate: &OperatorEstimate, pricing: Option<&Pricing>, choice: EngineC
         ContractKind::Text => (80, 512),
         ContractKind::Json { tokens } => (u64::from(tokens), u64::from(tokens) * 2 + 64),
     };
-    Estimate::of(pricing?, requests(estimate)?, prompt_tokens as u64, answer, most)
+    let requests = requests(estimate)?;
+    let prompt_tokens = (prompt_tokens * requests as f64) as u64;
+    let load = Load { requests, prompt_tokens, answer_tokens: answer, max_tokens: most, ..Load::default() };
+    Estimate::of(pricing?, &load)
 }
 
 /// Asks a person at a terminal before a dear run for which no budget was set.

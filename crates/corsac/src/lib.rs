@@ -5,32 +5,22 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use corsac::dispatch::{Dispatcher, HttpExchange, LateAsk, SystemClock, config::Config};
+//! use corsac::dispatch::{Builder, LateAsk};
 //! use corsac::frame::{Format, Session, SessionOptions, Target, write};
-//! use corsac::ledger::{Ledger, RunId, RunStart};
+//! use corsac::ledger::RunId;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config::load(None, &std::env::current_dir()?, None, &|name| std::env::var(name).ok())?;
-//! let exchange = Arc::new(HttpExchange::new(&config.http_options(256))?);
-//! let ledger = Ledger::open("corsac.sqlite".as_ref())?;
-//! let dispatcher = Arc::new(Dispatcher::new(exchange, ledger.clone(), Arc::new(SystemClock::new()), config.settings(None)?));
+//! // the environment, `.env` and `corsac.toml`, as for the command
+//! let engine = Builder::from_env()?.model("openai/gpt-4o-mini").fallback("anthropic/claude-3-haiku").build().await?;
 //!
 //! let door = Arc::new(LateAsk::default());
 //! let session = Session::new(door.clone(), RunId::unrecorded(), SessionOptions::default());
 //! let query = session.plan("SELECT text, semantic_classify(text, ['praise', 'complaint']) AS kind FROM 'reviews.csv'").await?;
 //!
-//! let run = ledger.start_run(RunStart {
-//!     started_ms: 0,
-//!     command: "my program".into(),
-//!     query: String::new(),
-//!     settings: Default::default(),
-//!     engine: "openrouter".into(),
-//!     model: "openai/gpt-4o-mini".into(),
-//!     pid: std::process::id(),
-//! })?;
-//! door.open(dispatcher.clone(), run);
+//! door.open(engine.dispatcher.clone(), engine.run.clone());
 //! write(query.stream().await?, Format::Csv, Target::File("kinds.csv".into())).await?;
-//! println!("{}", dispatcher.tally().summary().cost);
+//! println!("{}", engine.dispatcher.tally().summary().cost);
+//! engine.finish().await?;
 //! # Ok(())
 //! # }
 //! ```

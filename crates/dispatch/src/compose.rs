@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use corsac_ledger::Fingerprint;
-use corsac_policy::{Course, Effort, Hop, Limits, Parameter, Parameters, Strategy, estimated_tokens, upper_tokens};
+use corsac_policy::{Course, Effort, Hop, Limits, OutputSizes, Parameter, Parameters, Strategy, estimated_tokens, room, upper_tokens};
 use corsac_schema::{Dialect, Schema};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{
@@ -75,7 +75,7 @@ impl Speech {
         }
     }
 
-    fn of_engine(engine: Engine) -> Speech {
+    pub(crate) fn of_engine(engine: Engine) -> Speech {
         match engine {
             Engine::OpenRouter | Engine::Sim => Self::OpenRouter,
             Engine::OpenAi => Self::OpenAi,
@@ -94,11 +94,10 @@ const LOCAL_TEXT_LIMIT: u32 = 128;
 const TURN_LIMIT: u32 = 4_096;
 const LARGEST_LIMIT: u32 = 16_384;
 
-/// The bounds of a call, from what requests say at its first route and from its contract.
-pub(crate) fn limits(call: &Call, request: &RequestSettings, routes: Vec<Hop>, speech: Speech) -> Limits {
-    let given = call.settings.max_tokens.or(request.max_tokens);
+/// The room for an answer as long as none was measured, in tokens.
+pub(crate) fn natural_room(contract: &Contract, speech: Speech) -> u32 {
     let local = speech == Speech::Embedded;
-    let natural = match &call.contract {
+    match contract {
         Contract::Text if local => LOCAL_TEXT_LIMIT,
         Contract::Text => TEXT_LIMIT,
         Contract::Turn(_) => TURN_LIMIT,
@@ -107,7 +106,17 @@ pub(crate) fn limits(call: &Call, request: &RequestSettings, routes: Vec<Hop>, s
             let (smallest, margin) = if local { (SMALLEST_LOCAL_LIMIT, 16) } else { (SMALLEST_LIMIT, 64) };
             schema.estimated_tokens().saturating_mul(2).saturating_add(margin).clamp(smallest, LARGEST_LIMIT)
         }
-    };
+    }
+}
+
+/// The bounds of a call, from what requests say at its first route, from its contract, and from how long such answers were.
+pub(crate) fn limits(call: &Call, request: &RequestSettings, routes: Vec<Hop>, speech: Speech, measured: Option<OutputSizes>) -> Limits {
+    let given = call.settings.max_tokens.or(request.max_tokens);
+    let local = speech == Speech::Embedded;
+    let natural = natural_room(&call.contract, speech);
+    // what a conversation needs next is not what it needed before, and the embedded model's room is its context
+    let fits = !local && matches!(call.contract, Contract::Text | Contract::Json(_));
+    let natural = room(natural, measured.filter(|_| fits));
     let strategy = match &call.contract {
         Contract::Json(_) => request.strategy.unwrap_or(Strategy::ResponseFormat),
         Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => Strategy::Text,
@@ -237,7 +246,7 @@ pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
     let speech = Speech::of_engine(engine);
     let Some(route) = routes.first() else { return Bytes::new() };
     let hops = vec![Hop::default(); routes.len()];
-    let course = Course::new(&limits(call, settings.request_of(route), hops, speech));
+    let course = Course::new(&limits(call, settings.request_of(route), hops, speech, None));
     let fallbacks = fallbacks(settings, &routes, 0, speech);
     let draft =
         Draft { course: &course, route, model: &route.model, fallbacks: &fallbacks, rejected: None, ignored: &[], speech, streams: false };

@@ -17,6 +17,7 @@ use crate::batch::Batches;
 use crate::compose::{self, Composer};
 use crate::door::{Door, OpenDoor};
 use crate::flight::{Flights, Pilot, Seat};
+use crate::forecast::SizesAtHand;
 use crate::gate::Gate;
 use crate::lessons::LessonBook;
 use crate::outlook::Outlooks;
@@ -40,6 +41,7 @@ pub struct Dispatcher {
     pub(crate) purses: Purses,
     pub(crate) outlooks: Outlooks,
     pub(crate) batches: Batches,
+    pub(crate) sizes: SizesAtHand,
     pub(crate) reached: AtomicBool,
     pub(crate) unreachable_in_a_row: AtomicU32,
     flights: Flights,
@@ -73,6 +75,7 @@ impl Dispatcher {
             prices,
             outlooks: Outlooks::default(),
             batches: Batches::default(),
+            sizes: SizesAtHand::default(),
             aborted: CancellationToken::new(),
             under_way: TaskTracker::new(),
             reached: AtomicBool::new(false),

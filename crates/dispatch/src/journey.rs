@@ -120,7 +120,8 @@ impl Dispatcher {
             outlooks.push(self.outlook(call, route).await);
         }
         let speech = self.speech(&routes[0]);
-        let limits = compose::limits(call, self.settings.request_of(&routes[0]), self.hops(routes, &outlooks), speech);
+        let measured = self.measured(call, &routes[0].model);
+        let limits = compose::limits(call, self.settings.request_of(&routes[0]), self.hops(routes, &outlooks), speech, measured);
         if let Some(impossible) = Outlook::nobody(&outlooks) {
             return Err(Failure::new(FailureKind::NoSuchModel, impossible));
         }

@@ -39,6 +39,6 @@ pub use model_id::{UnknownModel, nearest, resolve};
 pub use pacer::{Admission, Ending, PaceLimits, Pacer, TokenUse};
 pub use parameter::{Effort, Efforts, Parameter, Parameters};
 pub use plan::{Impossible, Needs, Plan, plan};
-pub use price::{Estimate, estimated_tokens, upper_tokens};
+pub use price::{Answers, Estimate, Load, OutputSizes, estimated_tokens, room, upper_tokens};
 pub use remedy::{Remedy, Step, remedy};
 pub use strategy::{Ladder, Strategy};

@@ -10,6 +10,7 @@ mod hidden;
 mod http;
 mod limits;
 mod memory;
+mod opened;
 mod reference;
 mod refusals;
 mod routes;
