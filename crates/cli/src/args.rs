@@ -102,6 +102,10 @@ pub(crate) struct Asking {
     /// The model, such as openai/gpt-4o-mini.
     #[arg(short, long, value_name = "ID")]
     pub(crate) model: Option<String>,
+    /// The model that semantic_embed asks [default: openai/text-embedding-3-small; embedded all-MiniLM-L6-v2]
+    #[arg(long, value_name = "ID")]
+    #[serde(default)]
+    pub(crate) embedding_model: Option<String>,
     /// A model to try when the ones before it fail; may be given several times.
     #[arg(long = "fallback", value_name = "ID")]
     pub(crate) fallbacks: Vec<String>,
@@ -354,7 +358,7 @@ pub(crate) struct Models {
 /// What to do with models.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Get the embedded model.
+    /// Get the embedded models: one for chat, one for embeddings.
     Pull,
     /// The models that can be asked, with their prices.
     List {

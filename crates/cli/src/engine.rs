@@ -1,14 +1,15 @@
 //! From flags and configuration to a dispatcher: who answers, with which key, which models, at what price.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, DoorOptions, Engine as Kind, seconds};
 use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
+use corsac_frame::{ContractKind, KindsAsked};
 use corsac_ledger::Ledger;
-use corsac_local::weights::{self, Progress};
-use corsac_local::{LoadOptions, LocalExchange, LocalModel};
+use corsac_local::weights::{self, EMBEDDING_NAME, Progress, Pulled};
+use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, LocalExchange, LocalModel};
 use corsac_sim::{SimConfig, SimExchange, Simulator};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{Usd, header};
@@ -30,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) settings: Settings,
     pub(crate) doors: Vec<DoorOptions>,
     pub(crate) config: Config,
+    /// Which kinds of models are needed.
+    pub(crate) kinds: KindsAsked,
     sim_script: Option<PathBuf>,
     /// Catalogs at hand, by door.
     catalogs: Vec<(usize, Arc<Catalog>)>,
@@ -58,6 +61,9 @@ pub(crate) fn configuration(asking: &Asking) -> Result<Config, Stop> {
     }
     config.app.name = asking.app_name.clone().or(config.app.name);
     config.app.url = asking.app_url.clone().or(config.app.url);
+    if let Some(model) = &asking.embedding_model {
+        config.set_embedding_model(model);
+    }
     Ok(config)
 }
 
@@ -76,7 +82,13 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         (None, None) => EngineChoice::Local,
     };
     resolved = match choice {
-        EngineChoice::Local => resolved.behind(Kind::Local),
+        EngineChoice::Local => {
+            let mut local = resolved.behind(Kind::Local);
+            if config.embedding_model().is_none() {
+                local.settings.embeddings = vec![Route::to(EMBEDDING_NAME)];
+            }
+            local
+        }
         EngineChoice::Sim => resolved.behind(Kind::Sim),
         EngineChoice::Openrouter => resolved,
     };
@@ -90,8 +102,7 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
     }
     if let Some(timeout) = asking.timeout {
         let timeout = seconds(timeout).map_err(|error| Stop::new(Exit::Usage, format!("--timeout: {error}")))?;
-        settings.deadlines.request = timeout;
-        settings.routes.iter_mut().for_each(|route| route.timeout = None);
+        settings.set_timeout(timeout);
     }
     settings.memory.fresh = asking.fresh;
     settings.catalog_folder = home::folder().ok().map(|folder| folder.join("catalog"));
@@ -99,6 +110,7 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         choice,
         settings,
         doors: resolved.doors,
+        kinds: KindsAsked { chat: true, embedding: false },
         config,
         sim_script: asking.sim_script.clone(),
         catalogs: Vec::new(),
@@ -111,13 +123,64 @@ impl Prepared {
     pub(crate) async fn price(&mut self, must_know: bool) -> Result<(), Stop> {
         if self.choice == EngineChoice::Sim {
             let exchange = self.sim_exchange()?;
-            let catalog = Catalog::fetch(&exchange, true, 0).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
+            let failed = |error: corsac_dispatch::CatalogError| Stop::new(Exit::Failure, error.to_string());
+            if self.kinds.embedding {
+                self.take_embeddings(0, &Catalog::fetch_embeddings(&exchange, 0).await.map_err(failed)?)?;
+            }
+            let catalog = Catalog::fetch(&exchange, true, 0).await.map_err(failed)?;
             return self.take(0, catalog);
         }
         for door in 0..self.doors.len() {
-            if self.doors[door].engine == Kind::OpenRouter {
+            if self.doors[door].engine != Kind::OpenRouter {
+                continue;
+            }
+            if self.kinds.chat {
                 self.price_door(door, must_know).await?;
             }
+            if self.kinds.embedding && self.settings.embeddings.iter().any(|route| route.door == door) {
+                self.price_embeddings(door, must_know).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Embedding models stand in a list of their own. It is fetched where the price must be known, and kept.
+    async fn price_embeddings(&mut self, door: usize, must_know: bool) -> Result<(), Stop> {
+        let options = self.http_options(door)?;
+        let address = options.base_url.trim_end_matches('/').to_owned();
+        let file = home::catalog_file(&format!("{address}/embeddings"))?;
+        let now_ms = SystemClock::new().epoch_ms();
+        let kept = Catalog::kept(&file, &address);
+        let is_young = kept.as_ref().is_some_and(|kept| now_ms - kept.fetched_ms <= CATALOG_AGE_MS);
+        let known = kept.filter(|_| is_young || !must_know).filter(|kept| self.take_embeddings(door, kept).is_ok());
+        if known.is_some() && is_young {
+            return Ok(());
+        }
+        let exchange = HttpExchange::new(&options)?;
+        let fetch = async move {
+            let catalog = Catalog::fetch_embeddings(&exchange, now_ms).await.ok().filter(|catalog| !catalog.models.is_empty())?;
+            // not being able to keep it costs one more fetch next time, nothing else
+            let _ = catalog.keep(&file);
+            Some(catalog)
+        };
+        if known.is_none() && must_know {
+            return match fetch.await {
+                Some(catalog) => self.take_embeddings(door, &catalog),
+                None => Ok(()),
+            };
+        }
+        tokio::spawn(fetch);
+        Ok(())
+    }
+
+    /// Takes in the list of embedding models of a door.
+    fn take_embeddings(&mut self, door: usize, catalog: &Catalog) -> Result<(), Stop> {
+        for route in self.settings.embeddings.iter_mut().filter(|route| route.door == door) {
+            let id = catalog.resolve(&route.model).map_err(|error| Stop::new(Exit::Configuration, format!("embedding model: {error}")))?;
+            if let Some(pricing) = catalog.pricing(&id) {
+                self.settings.prices.insert(id.as_str().into(), pricing);
+            }
+            route.model = id.into();
         }
         Ok(())
     }
@@ -190,16 +253,28 @@ impl Prepared {
     }
 
     fn strip_prefixes(&mut self, door: usize) {
-        for Route { model, .. } in self.settings.routes.iter_mut().filter(|route| route.door == door) {
+        for Route { model, .. } in self.settings.routes.iter_mut().chain(&mut self.settings.embeddings).filter(|route| route.door == door) {
             if let Some(bare) = model.strip_prefix("openrouter/").filter(|bare| bare.contains('/')) {
                 *model = bare.into();
             }
         }
     }
 
-    /// What the first model's tokens cost, if it is known.
-    pub(crate) fn pricing(&self) -> Option<Pricing> {
-        self.settings.prices.get(&self.settings.routes[0].model).copied()
+    /// The models that are asked, for people.
+    pub(crate) fn models_shown(&self) -> String {
+        let joined = |routes: &[Route]| routes.iter().map(|route| route.model.as_ref()).collect::<Vec<&str>>().join(" → ");
+        let chat = self.kinds.chat.then(|| joined(&self.settings.routes));
+        let embedding = self.kinds.embedding.then(|| joined(&self.settings.embeddings));
+        chat.into_iter().chain(embedding).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What the tokens of the model asked first cost, if it is known.
+    pub(crate) fn pricing(&self, contract: &ContractKind) -> Option<Pricing> {
+        let routes = match contract {
+            ContractKind::Vector => &self.settings.embeddings,
+            ContractKind::Text | ContractKind::Json { .. } => &self.settings.routes,
+        };
+        self.settings.prices.get(&routes.first()?.model).copied()
     }
 
     pub(crate) fn http_options(&self, door: usize) -> Result<HttpOptions, Stop> {
@@ -232,7 +307,7 @@ impl Prepared {
             let exchange: Arc<dyn Exchange> = match engine {
                 Kind::OpenRouter => {
                     // doors that no route leads through need no key until somebody asks for them
-                    if self.settings.routes.iter().any(|route| route.door == place) {
+                    if self.routes_in_use().any(|route| route.door == place) {
                         self.check_key(place)?;
                     }
                     Arc::new(HttpExchange::new(&self.http_options(place)?)?)
@@ -247,8 +322,23 @@ impl Prepared {
         Ok(doors)
     }
 
+    /// The routes that calls take unless they name a model of their own.
+    fn routes_in_use(&self) -> impl Iterator<Item = &Route> {
+        let chat = self.settings.routes.iter().filter(|_| self.kinds.chat);
+        chat.chain(self.settings.embeddings.iter().filter(|_| self.kinds.embedding))
+    }
+
     async fn open_local(&mut self, place: usize) -> Result<LocalExchange, Stop> {
-        let local = tokio::task::spawn_blocking(open_local).await.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
+        let leads_here = |routes: &[Route]| routes.iter().any(|route| route.door == place);
+        let kinds = KindsAsked {
+            chat: self.kinds.chat && leads_here(&self.settings.routes) || !self.kinds.embedding,
+            embedding: self.kinds.embedding && leads_here(&self.settings.embeddings),
+        };
+        let opened = tokio::task::spawn_blocking(move || open_local(kinds)).await;
+        let local = opened.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
+        for route in self.settings.embeddings.iter_mut().filter(|route| route.door == place) {
+            route.timeout = Some(route.timeout.unwrap_or(self.settings.deadlines.request).max(Duration::from_secs(600)));
+        }
         let mut named = false;
         self.settings.routes.retain_mut(|route| {
             if route.door != place {
@@ -265,8 +355,10 @@ impl Prepared {
     /// Opens the engine: finds the key, or loads the embedded model, which is fetched first if it is not there.
     pub(crate) async fn open(mut self, ledger: Ledger) -> Result<Engine, Stop> {
         let doors = self.open_doors().await?;
-        let name = doors[0].exchange.engine();
-        let model = self.settings.routes[0].model.to_string();
+        let routes = if self.kinds.chat { &self.settings.routes } else { &self.settings.embeddings };
+        let first = routes.first().ok_or_else(|| Stop::new(Exit::Configuration, "there is no model to ask"))?;
+        let name = doors.get(first.door).map_or("", |door| door.exchange.engine());
+        let model = first.model.to_string();
         let dispatcher = Arc::new(Dispatcher::over(doors, ledger, Arc::new(SystemClock::new()), self.settings));
         let (catalogs, coming) = (self.catalogs, self.coming);
         for (door, catalog) in &catalogs {
@@ -311,7 +403,7 @@ impl Prepared {
 }
 
 /// The simulator's configuration out of a script.
-pub(crate) fn sim_config(script: Option<&std::path::Path>) -> Result<SimConfig, Stop> {
+pub(crate) fn sim_config(script: Option<&Path>) -> Result<SimConfig, Stop> {
     let mut config = match script {
         None => SimConfig::default(),
         Some(path) => {
@@ -328,7 +420,36 @@ pub(crate) fn sim_config(script: Option<&std::path::Path>) -> Result<SimConfig, 
     Ok(config)
 }
 
-fn open_local() -> Result<LocalExchange, Stop> {
+fn open_local(kinds: KindsAsked) -> Result<LocalExchange, Stop> {
+    let chat = if kinds.chat { Some(LocalExchange::new(open_chat()?)) } else { None };
+    if !kinds.embedding {
+        return chat.ok_or_else(|| Stop::new(Exit::Failure, "the embedded engine has nothing to do"));
+    }
+    let folder = locate_or_pull_embedding()?;
+    let load = move || EmbeddingModel::load(&folder, EmbeddingOptions::default());
+    Ok(match chat {
+        Some(chat) => chat.with_embeddings(load),
+        None => LocalExchange::embeddings_only(load),
+    })
+}
+
+fn locate_or_pull_embedding() -> Result<PathBuf, Stop> {
+    const VARIABLE: &str = "CORSAC_LOCAL_EMBEDDING_MODEL";
+    let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if let Some(path) = named.as_deref().filter(|path| !path.exists()) {
+        return Err(Stop::new(Exit::Configuration, format!("{VARIABLE} names {}, and there is no such folder", path.display())));
+    }
+    let folder = home::weights_folder()?;
+    match weights::locate_embedding(named.as_deref(), &folder) {
+        Some(path) => Ok(path),
+        None => {
+            screen::note(&format!("The embedded embedding model ({EMBEDDING_NAME}) answers. It is fetched once."));
+            pull_embedding(&folder)
+        }
+    }
+}
+
+fn open_chat() -> Result<LocalModel, Stop> {
     let named = std::env::var_os("CORSAC_LOCAL_MODEL").filter(|path| !path.is_empty()).map(PathBuf::from);
     if let Some(path) = named.as_deref().filter(|path| !path.is_file()) {
         return Err(Stop::new(Exit::Configuration, format!("CORSAC_LOCAL_MODEL names {}, and there is no such file", path.display())));
@@ -341,14 +462,22 @@ fn open_local() -> Result<LocalExchange, Stop> {
             pull(&folder)?
         }
     };
-    let model = LocalModel::load(&path, LoadOptions::default()).map_err(|error| Stop::new(Exit::Failure, error.to_string()))?;
-    Ok(LocalExchange::new(model))
+    LocalModel::load(&path, LoadOptions::default()).map_err(|error| Stop::new(Exit::Failure, error.to_string()))
 }
 
-/// Fetches the embedded model and shows how far it is.
-pub(crate) fn pull(folder: &std::path::Path) -> Result<PathBuf, Stop> {
+/// Fetches the embedded chat model and shows how far it is.
+pub(crate) fn pull(folder: &Path) -> Result<PathBuf, Stop> {
+    pulled(|show| weights::pull(folder, show))
+}
+
+/// Fetches the embedded embedding model and shows how far it is.
+pub(crate) fn pull_embedding(folder: &Path) -> Result<PathBuf, Stop> {
+    pulled(|show| weights::pull_embedding(folder, show))
+}
+
+fn pulled(pull: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<Pulled, LocalError>) -> Result<PathBuf, Stop> {
     let watched = screen::is_watched();
-    let pulled = weights::pull(folder, |progress| match progress {
+    let pulled = pull(&mut |progress| match progress {
         Progress::Stage(text) => screen::note(&text),
         Progress::Bytes { done, total } if watched => screen::redraw(&format!("{} of {} MB", done / 1_000_000, total / 1_000_000)),
         Progress::Bytes { .. } => {}

@@ -44,9 +44,11 @@ pub(crate) async fn run(arguments: Models) -> Result<Exit, Stop> {
 
 fn pull() -> Result<Exit, Stop> {
     let folder = home::weights_folder()?;
+    let told = |there: bool| if there { "already there:" } else { "ready:" };
     let there = weights::locate(None, &folder).is_some();
-    let path = engine::pull(&folder)?;
-    screen::result(&format!("{} {}", if there { "already there:" } else { "ready:" }, path.display()));
+    screen::result(&format!("{} {}", told(there), engine::pull(&folder)?.display()));
+    let there = weights::locate_embedding(None, &folder).is_some();
+    screen::result(&format!("{} {}", told(there), engine::pull_embedding(&folder)?.display()));
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,6 @@ use std::path::Path;
 use corsac_frame::{ContractKind, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
 use corsac_policy::{Estimate, Load};
 use corsac_wire::Usd;
-use corsac_wire::catalog::Pricing;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{EngineChoice, OnErrorChoice, OutputFormat, Sql};
@@ -49,6 +48,7 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
     let query = planning.session.plan(&text).await?;
     let asks = query.has_semantic_calls();
     if asks {
+        prepared.kinds = query.kinds_asked();
         let must_know = arguments.explain || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
     }
@@ -152,12 +152,11 @@ async fn explain(query: &Query, prepared: &Prepared) -> Result<Exit, Stop> {
 
 /// One line per operator and their sum.
 fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
-    let models = prepared.settings.routes.iter().map(|route| route.model.as_ref()).collect::<Vec<&str>>().join(" → ");
-    let pricing = prepared.pricing();
+    let models = prepared.models_shown();
     let mut lines = Vec::new();
     let mut total = Some(Estimate::default());
     for estimate in estimates {
-        let price = price(estimate, pricing.as_ref(), prepared.choice);
+        let price = price(estimate, prepared);
         let requests = requests(estimate).map_or("unknown requests".to_owned(), |n| format!("≤ {} requests", grouped(n)));
         let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
         lines.push(format!("price  {}  {requests}  {text}", estimate.description));
@@ -192,20 +191,24 @@ fn requests(estimate: &OperatorEstimate) -> Option<u64> {
     Some(asked)
 }
 
-fn price(estimate: &OperatorEstimate, pricing: Option<&Pricing>, choice: EngineChoice) -> Option<Estimate> {
-    if choice == EngineChoice::Local {
+fn price(estimate: &OperatorEstimate, prepared: &Prepared) -> Option<Estimate> {
+    if prepared.choice == EngineChoice::Local {
         return Some(Estimate::default());
     }
+    let pricing = prepared.pricing(&estimate.contract);
     let user = estimate.mean_user_characters.unwrap_or(400.0);
-    let prompt_tokens = (estimate.system_characters as f64 + user) / 4.0 + 12.0;
+    // marks around the words, more of them in a chat
+    let marks = if estimate.contract == ContractKind::Vector { 2.0 } else { 12.0 };
+    let prompt_tokens = (estimate.system_characters as f64 + user) / 4.0 + marks;
     let (answer, most) = match estimate.contract {
+        ContractKind::Vector => (0, 0),
         ContractKind::Text => (80, 512),
         ContractKind::Json { tokens } => (u64::from(tokens), u64::from(tokens) * 2 + 64),
     };
     let requests = requests(estimate)?;
     let prompt_tokens = (prompt_tokens * requests as f64) as u64;
     let load = Load { requests, prompt_tokens, answer_tokens: answer, max_tokens: most, ..Load::default() };
-    Estimate::of(pricing?, &load)
+    Estimate::of(&pricing?, &load)
 }
 
 /// Asks a person at a terminal before a dear run for which no budget was set.
@@ -215,8 +218,7 @@ async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
         return Ok(true);
     }
     let estimates = query.estimate().await?;
-    let pricing = prepared.pricing();
-    let likely: Option<Usd> = estimates.iter().map(|one| price(one, pricing.as_ref(), prepared.choice).map(|price| price.likely)).sum();
+    let likely: Option<Usd> = estimates.iter().map(|one| price(one, prepared).map(|price| price.likely)).sum();
     match likely {
         Some(likely) if likely > ASK_ABOVE => {
             for line in price_lines(&estimates, prepared) {

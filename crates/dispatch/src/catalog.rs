@@ -63,6 +63,20 @@ impl Catalog {
         Err(CatalogError::Fetch { address: exchange.address(), why })
     }
 
+    /// Fetches the embedding models, which stand in a list of their own.
+    ///
+    /// # Errors
+    /// The service cannot be reached or gives no list.
+    pub async fn fetch_embeddings(exchange: &dyn Exchange, now_ms: i64) -> Result<Catalog, CatalogError> {
+        let failed = |why: String| CatalogError::Fetch { address: exchange.address(), why };
+        let reply = exchange.exchange(Request::get("embeddings/models", TIMEOUT)).await.map_err(|error| failed(error.to_string()))?;
+        if reply.status != 200 {
+            return Err(failed(format!("HTTP {} for the embedding models", reply.status)));
+        }
+        let list: ModelList = serde_json::from_slice(&reply.body).map_err(|error| failed(format!("the list cannot be read: {error}")))?;
+        Ok(Catalog { address: exchange.address(), fetched_ms: now_ms, models: list.data })
+    }
+
     /// The endpoints of a model.
     ///
     /// # Errors

@@ -174,6 +174,14 @@ pub(crate) fn prompt_tokens(call: &Call) -> u64 {
 /// an answer knows its provider, and [`RequestSettings::lets_answer`] decides without asking anew for all the others.
 pub(crate) fn fingerprint(call: &Call, settings: &Settings, route: &Route, engine: &str, address: &str) -> Fingerprint {
     let request = settings.request_of(route);
+    // of what is said of sampling nothing is sent for a vector
+    let unsampled;
+    let request = if call.contract.is_embedding() {
+        unsampled = RequestSettings { temperature: None, provider: request.provider.clone(), ..RequestSettings::default() };
+        &unsampled
+    } else {
+        request
+    };
     let contract = match &call.contract {
         Contract::Text => "",
         Contract::Turn(_) => "turn",

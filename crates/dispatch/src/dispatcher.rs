@@ -224,7 +224,8 @@ impl Dispatcher {
     /// Where a call may go, in order, all of them through doors that are there. A model that the call names comes before
     /// the others.
     pub(crate) fn routes_of(&self, call: &Call) -> Result<Vec<Route>, Failure> {
-        let routes = self.settings.routes_for(call.settings.model.as_deref());
+        let named = call.settings.model.as_deref();
+        let routes = if call.contract.is_embedding() { self.settings.embedding_routes_for(named) } else { self.settings.routes_for(named) };
         let mut routes = routes.map_err(|why| Failure::new(FailureKind::NoSuchModel, why))?;
         routes.retain(|route| route.door < self.doors.len());
         if routes.is_empty() { Err(Failure::new(FailureKind::Internal, "there is no model to ask")) } else { Ok(routes) }

@@ -11,12 +11,15 @@ use corsac_wire::{Plugin, ProviderPreferences, Reasoning, Usd};
 use serde_json::{Map, Value};
 
 use crate::atlas::slug_of;
+use crate::config::{DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL};
 
 /// Settings of a dispatcher.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where a call goes, then where it goes when that fails, in order. Never empty.
     pub routes: Vec<Route>,
+    /// Where a call for an embedding goes, in order. No chat model is ever asked for one.
+    pub embeddings: Vec<Route>,
     /// Routes by alias, for calls that name a model of their own.
     pub aliases: Aliases,
     /// What every request says beside its prompt, where its route has nothing of its own.
@@ -264,7 +267,7 @@ impl Settings {
         self.deadlines.request = timeout;
         let aliased = self.aliases.routes.values_mut().flatten();
         aliased.for_each(|routes| *routes = routes.iter().cloned().map(|route| Route { timeout: None, ..route }).collect());
-        self.routes.iter_mut().chain([&mut self.aliases.by_id]).for_each(|route| route.timeout = None);
+        self.routes.iter_mut().chain(&mut self.embeddings).chain([&mut self.aliases.by_id]).for_each(|route| route.timeout = None);
     }
 
     /// The routes of a call that names a model, an alias or an id, in order: those of the model named, then the others.
@@ -288,6 +291,20 @@ impl Settings {
         Ok(routes)
     }
 
+    /// The routes of a call for an embedding: those of the model named alone, since vectors of different models have nothing
+    /// to do with each other; else those of [`Settings::embeddings`].
+    ///
+    /// # Errors
+    /// The alias cannot be asked: why, for a person.
+    pub fn embedding_routes_for(&self, model: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
+        let Some(model) = model else { return Ok(self.embeddings.clone()) };
+        if let Some(named) = self.aliases.routes.get(model) {
+            return named.clone().map(|routes| routes.iter().take(1).cloned().collect());
+        }
+        let known = self.embeddings.iter().find(|route| &*route.model == model).cloned();
+        Ok(vec![known.unwrap_or_else(|| Route { model: model.into(), ..self.aliases.by_id.clone() })])
+    }
+
     /// The alias most like a name that no catalog knows.
     pub fn nearest_alias(&self, name: &str) -> Option<String> {
         nearest(name, self.aliases.routes.keys().map(String::as_str), 1).into_iter().next()
@@ -297,7 +314,8 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            routes: vec![Route::to("openai/gpt-4o-mini")],
+            routes: vec![Route::to(DEFAULT_MODEL)],
+            embeddings: vec![Route::to(DEFAULT_EMBEDDING_MODEL)],
             aliases: Aliases::default(),
             request: RequestSettings::default(),
             deadlines: Deadlines::default(),

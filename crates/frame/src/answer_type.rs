@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, ListArray, NullBufferBuilder, StringBuilder, StructArray,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Date32Builder, FixedSizeListBuilder, Float32Builder, Float64Builder, Int64Builder, ListArray, ListBuilder,
+    NullBufferBuilder, StringBuilder, StructArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
@@ -22,6 +22,29 @@ pub(crate) fn output_type(output: Output<'_>) -> DataType {
         Output::Text => DataType::Utf8,
         Output::Boolean => DataType::Boolean,
         Output::Json(kind) => data_type(kind),
+        Output::Vector { dimensions } => vector_type(dimensions),
+    }
+}
+
+/// The Arrow type of vectors: lists of a fixed size where it is known.
+pub(crate) fn vector_type(dimensions: Option<u32>) -> DataType {
+    match dimensions.and_then(|count| i32::try_from(count).ok()) {
+        Some(count) => DataType::FixedSizeList(number_field(), count),
+        None => DataType::List(number_field()),
+    }
+}
+
+fn number_field() -> Arc<Field> {
+    Arc::new(Field::new_list_field(DataType::Float32, true))
+}
+
+/// Whether an answer is a vector of the size that is wanted.
+pub(crate) fn check_vector(dimensions: Option<u32>, value: &Value) -> Result<(), Misfit> {
+    let numbers = value.as_array().filter(|numbers| numbers.iter().all(Value::is_number));
+    match (numbers.map(Vec::len), dimensions) {
+        (None, _) => Err(Misfit("the answer is not a list of numbers".to_owned())),
+        (Some(count), Some(wanted)) if count != wanted as usize => Err(Misfit(format!("the vector has {count} numbers, not {wanted}"))),
+        (Some(_), _) => Ok(()),
     }
 }
 
@@ -109,6 +132,10 @@ pub(crate) enum ColumnBuilder {
     Integer(Int64Builder),
     Number(Float64Builder),
     Boolean(BooleanBuilder),
+    /// Lists of 32-bit floats.
+    Vector(ListBuilder<Float32Builder>),
+    /// The same with so many numbers in each.
+    FixedVector(FixedSizeListBuilder<Float32Builder>),
     Day(Date32Builder),
     Moment(TimestampMicrosecondBuilder),
     /// Any JSON, kept as its text.
@@ -135,6 +162,12 @@ impl ColumnBuilder {
             Output::Text => ColumnBuilder::Text(StringBuilder::with_capacity(rows, rows * 16)),
             Output::Boolean => ColumnBuilder::Boolean(BooleanBuilder::with_capacity(rows)),
             Output::Json(kind) => ColumnBuilder::new(kind, rows),
+            Output::Vector { .. } => match output_type(output) {
+                DataType::FixedSizeList(field, count) => {
+                    ColumnBuilder::FixedVector(FixedSizeListBuilder::new(Float32Builder::new(), count).with_field(field))
+                }
+                _ => ColumnBuilder::Vector(ListBuilder::with_capacity(Float32Builder::new(), rows).with_field(number_field())),
+            },
         }
     }
 
@@ -172,6 +205,24 @@ impl ColumnBuilder {
             ColumnBuilder::Integer(builder) => builder.append_option(value.and_then(integer)),
             ColumnBuilder::Number(builder) => builder.append_option(value.and_then(Value::as_f64)),
             ColumnBuilder::Boolean(builder) => builder.append_option(value.and_then(Value::as_bool)),
+            ColumnBuilder::Vector(builder) => {
+                let numbers = value.and_then(Value::as_array);
+                for number in numbers.into_iter().flatten() {
+                    builder.values().append_option(number.as_f64().map(|number| number as f32));
+                }
+                builder.append(numbers.is_some());
+            }
+            ColumnBuilder::FixedVector(builder) => {
+                let size = builder.value_length() as usize;
+                let numbers = value.and_then(Value::as_array).filter(|numbers| numbers.len() == size);
+                match numbers {
+                    Some(numbers) => {
+                        numbers.iter().for_each(|number| builder.values().append_option(number.as_f64().map(|number| number as f32)));
+                    }
+                    None => builder.values().append_nulls(size),
+                }
+                builder.append(numbers.is_some());
+            }
             ColumnBuilder::Day(builder) => builder.append_option(value.and_then(Value::as_str).and_then(day)),
             ColumnBuilder::Moment(builder) => builder.append_option(value.and_then(Value::as_str).and_then(microsecond)),
             ColumnBuilder::List { items, ends, length, present, .. } => {
@@ -201,6 +252,8 @@ impl ColumnBuilder {
             ColumnBuilder::Integer(mut builder) => Arc::new(builder.finish()),
             ColumnBuilder::Number(mut builder) => Arc::new(builder.finish()),
             ColumnBuilder::Boolean(mut builder) => Arc::new(builder.finish()),
+            ColumnBuilder::Vector(mut builder) => Arc::new(builder.finish()),
+            ColumnBuilder::FixedVector(mut builder) => Arc::new(builder.finish()),
             ColumnBuilder::Day(mut builder) => Arc::new(builder.finish()),
             ColumnBuilder::Moment(mut builder) => Arc::new(builder.finish()),
             ColumnBuilder::List { item, items, ends, mut present, .. } => {

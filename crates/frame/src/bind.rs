@@ -41,6 +41,10 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
             let identity = identity(operator, &labels.join("\u{1f}"));
             Ok(BoundCall { operator, program, identity, arguments: first(arguments), subject: excerpt(&labels.join("|"), 60).into() })
         }
+        Operator::Embed => {
+            let identity = identity(operator, "");
+            Ok(BoundCall { operator, program: Program::embed(None), identity, arguments: first(arguments), subject: "vector".into() })
+        }
         Operator::Extract => {
             let schema = read_schema(&constant(1, "schema")?)?;
             let identity = identity(operator, schema.fingerprint_text());

@@ -9,24 +9,26 @@ use corsac_schema::Schema;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::answer_type::data_type;
+use crate::answer_type::{data_type, vector_type};
 
 /// The semantic functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Operator {
     Classify,
+    Embed,
     Extract,
     Map,
     Predicate,
 }
 
 impl Operator {
-    pub(crate) const ALL: [Operator; 4] = [Operator::Classify, Operator::Extract, Operator::Map, Operator::Predicate];
+    pub(crate) const ALL: [Operator; 5] = [Operator::Classify, Operator::Embed, Operator::Extract, Operator::Map, Operator::Predicate];
 
     /// The name in SQL.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Operator::Classify => "semantic_classify",
+            Operator::Embed => "semantic_embed",
             Operator::Extract => "semantic_extract",
             Operator::Map => "semantic_map",
             Operator::Predicate => "semantic_predicate",
@@ -37,6 +39,7 @@ impl Operator {
     pub(crate) fn usage(self) -> &'static str {
         match self {
             Operator::Classify => "semantic_classify(text, ['label', 'other label'])",
+            Operator::Embed => "semantic_embed(text)",
             Operator::Extract => "semantic_extract(text, 'name string, stars int')",
             Operator::Map => "semantic_map('Translate {{ column }} into French', column)",
             Operator::Predicate => "semantic_predicate('Is {{ column }} about delivery?', column)",
@@ -45,6 +48,7 @@ impl Operator {
 
     fn check_count(self, count: usize) -> Result<()> {
         let fits = match self {
+            Operator::Embed => count == 1,
             Operator::Classify | Operator::Extract => count == 2,
             Operator::Map | Operator::Predicate => count >= 1,
         };
@@ -53,6 +57,7 @@ impl Operator {
         }
         let wanted = match self {
             Operator::Classify => "a text and a list of labels",
+            Operator::Embed => "a text",
             Operator::Extract => "a text and a schema",
             Operator::Map | Operator::Predicate => "a template and the columns it names",
         };
@@ -97,6 +102,7 @@ impl ScalarUDFImpl for Marker {
         let data_type = match self.operator {
             Operator::Classify | Operator::Map => DataType::Utf8,
             Operator::Predicate => DataType::Boolean,
+            Operator::Embed => vector_type(None),
             Operator::Extract => match arguments.scalar_arguments.get(1).copied().flatten() {
                 Some(scalar) => data_type(read_schema(scalar)?.kind()),
                 None => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use corsac_dispatch::Contract;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
@@ -54,11 +55,22 @@ pub struct OperatorEstimate {
     pub contract: ContractKind,
 }
 
+/// Kinds of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindsAsked {
+    /// Those that write.
+    pub chat: bool,
+    /// Those that give vectors.
+    pub embedding: bool,
+}
+
 /// The form of an operator's answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ContractKind {
     /// Free text.
     Text,
+    /// Vectors: an embedding model is asked, and it writes no tokens.
+    Vector,
     /// JSON of about so many tokens.
     Json {
         /// The schema's own estimate.
@@ -106,6 +118,18 @@ impl Query {
     /// Whether a model is asked at all.
     pub fn has_semantic_calls(&self) -> bool {
         !self.operators().is_empty()
+    }
+
+    /// Which kinds of models are asked.
+    pub fn kinds_asked(&self) -> KindsAsked {
+        let mut kinds = KindsAsked::default();
+        for call in self.operators().iter().flat_map(SemanticExec::calls) {
+            match call.program().contract() {
+                Contract::Embedding { .. } => kinds.embedding = true,
+                Contract::Text | Contract::Json(_) | Contract::Turn(_) => kinds.chat = true,
+            }
+        }
+        kinds
     }
 
     /// The rows, in order. Dropping the stream stops everything that is under way.
@@ -200,10 +224,9 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
         mean_user_characters: (sampled.asked > 0).then(|| characters as f64 / sampled.asked as f64),
         sampled,
         contract: match program.contract() {
-            corsac_dispatch::Contract::Text | corsac_dispatch::Contract::Turn(_) | corsac_dispatch::Contract::Embedding { .. } => {
-                ContractKind::Text
-            }
-            corsac_dispatch::Contract::Json(schema) => ContractKind::Json { tokens: schema.estimated_tokens() },
+            Contract::Text | Contract::Turn(_) => ContractKind::Text,
+            Contract::Embedding { .. } => ContractKind::Vector,
+            Contract::Json(schema) => ContractKind::Json { tokens: schema.estimated_tokens() },
         },
     })
 }

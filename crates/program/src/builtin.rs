@@ -1,4 +1,4 @@
-//! The semantic operators as programs: classify, extract, map and predicate.
+//! The semantic operators as programs: classify, embed, extract, map and predicate.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct Program {
     operator: &'static str,
     system: Arc<str>,
     question: Question,
-    schema: Option<Schema>,
+    contract: Contract,
     variables: Arc<[String]>,
 }
 
@@ -45,6 +45,11 @@ pub enum Output<'a> {
     Boolean,
     /// What a schema describes.
     Json(&'a Type),
+    /// A vector of 32-bit floats.
+    Vector {
+        /// How many numbers, where that is known.
+        dimensions: Option<u32>,
+    },
 }
 
 impl Program {
@@ -86,14 +91,20 @@ impl Program {
         Ok(Program::over_template("semantic_predicate", system, Template::parse(template)?, Some(Schema::boolean("answer"))))
     }
 
+    /// The vector of a text.
+    pub fn embed(dimensions: Option<u32>) -> Program {
+        let contract = Contract::Embedding { dimensions };
+        Program { operator: "semantic_embed", system: "".into(), question: Question::Text, contract, variables: text_alone() }
+    }
+
     fn over_text(operator: &'static str, system: String, schema: Schema) -> Program {
-        let variables = Arc::new(["text".to_owned()]);
-        Program { operator, system: system.into(), question: Question::Text, schema: Some(schema), variables }
+        Program { operator, system: system.into(), question: Question::Text, contract: Contract::Json(schema), variables: text_alone() }
     }
 
     fn over_template(operator: &'static str, system: &str, template: Template, schema: Option<Schema>) -> Program {
         let variables = template.variables().into();
-        Program { operator, system: system.into(), question: Question::Template(template), schema, variables }
+        let contract = schema.map_or(Contract::Text, Contract::Json);
+        Program { operator, system: system.into(), question: Question::Template(template), contract, variables }
     }
 
     /// The operator's SQL name.
@@ -108,16 +119,17 @@ impl Program {
 
     /// The type of the value.
     pub fn output(&self) -> Output<'_> {
-        match (self.operator, &self.schema) {
+        match (self.operator, &self.contract) {
             ("semantic_predicate", _) => Output::Boolean,
-            ("semantic_extract", Some(schema)) => Output::Json(schema.kind()),
+            ("semantic_extract", Contract::Json(schema)) => Output::Json(schema.kind()),
+            (_, Contract::Embedding { dimensions }) => Output::Vector { dimensions: *dimensions },
             _ => Output::Text,
         }
     }
 
     /// What an answer must look like.
     pub fn contract(&self) -> Contract {
-        self.schema.clone().map_or(Contract::Text, Contract::Json)
+        self.contract.clone()
     }
 
     /// The instructions that all rows share.
@@ -150,6 +162,10 @@ impl Program {
             _ => answer.clone(),
         }
     }
+}
+
+fn text_alone() -> Arc<[String]> {
+    Arc::new(["text".to_owned()])
 }
 
 fn is_blank(value: &Value) -> bool {

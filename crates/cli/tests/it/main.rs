@@ -8,6 +8,7 @@ mod attribution;
 mod commands;
 mod configuration;
 mod doctor;
+mod embed;
 mod explain;
 mod failover;
 mod gate;

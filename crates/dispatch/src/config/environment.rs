@@ -10,11 +10,12 @@ use secrecy::SecretString;
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The variables Corsac reads, and what they mean: a part of the reference page.
-pub(crate) const VARIABLES: [(&str, &str); 11] = [
+pub(crate) const VARIABLES: [(&str, &str); 13] = [
     ("OPENROUTER_API_KEY", "the key for OpenRouter; wins over `api_key`, not over `api_key_env`"),
     ("OPENROUTER_BASE_URL", "in place of `base_url`"),
     ("CORSAC_MODEL", "in place of `model`"),
     ("CORSAC_FALLBACKS", "in place of `fallbacks` and of a profile's `models`; separated by commas"),
+    ("CORSAC_EMBEDDING_MODEL", "in place of `embedding_model`"),
     ("CORSAC_PROFILE", "the profile used, in place of `default_profile`"),
     ("CORSAC_BUDGET", "in place of `budget`, in dollars"),
     ("CORSAC_APP_NAME", "in place of `name` in `[app]`"),
@@ -22,6 +23,7 @@ pub(crate) const VARIABLES: [(&str, &str); 11] = [
     ("CORSAC_APP_CATEGORIES", "in place of `categories` in `[app]`; separated by commas"),
     ("CORSAC_HOME", "where the ledger and the catalog are kept"),
     ("CORSAC_LOCAL_MODEL", "a GGUF file in place of the built-in model"),
+    ("CORSAC_LOCAL_EMBEDDING_MODEL", "a folder with `model.safetensors` and `vocab.txt` in place of the built-in embedding model"),
 ];
 
 /// Where a value was found.

@@ -44,6 +44,9 @@ pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
 /// The model asked when none is named: cheap, quick, and it keeps to schemas.
 pub const DEFAULT_MODEL: &str = "openai/gpt-4o-mini";
 
+/// The embedding model asked when none is named.
+pub const DEFAULT_EMBEDDING_MODEL: &str = "openai/text-embedding-3-small";
+
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -98,6 +101,7 @@ pub struct Config {
 #[derive(Debug, Clone, Default)]
 struct Found {
     model: Option<String>,
+    embedding_model: Option<String>,
     fallbacks: Option<Vec<String>>,
     profile: Option<String>,
     budget: Option<Usd>,
@@ -192,6 +196,16 @@ impl Config {
         self.main_door().http(window)
     }
 
+    /// Takes the embedding model that is named by hand, before the environment's and the file's.
+    pub fn set_embedding_model(&mut self, model: impl Into<String>) {
+        self.found.embedding_model = Some(model.into());
+    }
+
+    /// The embedding model that is named somewhere: an alias or an id.
+    pub fn embedding_model(&self) -> Option<&str> {
+        self.found.embedding_model.as_deref().or(self.file.embedding_model.as_deref())
+    }
+
     /// The aliases of models there are.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         let listed = self.file.model_list.iter().filter_map(|entry| entry.name());
@@ -228,6 +242,7 @@ impl Found {
         });
         Ok(Found {
             model: variables.text("CORSAC_MODEL"),
+            embedding_model: variables.text("CORSAC_EMBEDDING_MODEL"),
             fallbacks: variables.list("CORSAC_FALLBACKS").filter(|models| !models.is_empty()),
             profile: variables.text("CORSAC_PROFILE"),
             budget: budget.transpose()?,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::profile::bare_openai_id;
 use super::route::{Journey, Way};
 use super::tables::{ListEntry, Profile};
-use super::{Config, ConfigError, DEFAULT_MODEL, DoorOptions, Engine, Span};
+use super::{Config, ConfigError, DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, DoorOptions, Engine, Span};
 use crate::settings::Aliases;
 use crate::{Ceilings, Deadlines, Memory, Route, Settings};
 
@@ -27,8 +28,8 @@ impl Resolved {
         self.doors.truncate(1);
         self.doors.iter_mut().for_each(|door| door.engine = engine);
         self.engine = Some(engine);
-        let Settings { routes, aliases, .. } = &mut self.settings;
-        routes.iter_mut().chain([&mut aliases.by_id]).for_each(|route| route.door = 0);
+        let Settings { routes, embeddings, aliases, .. } = &mut self.settings;
+        routes.iter_mut().chain(embeddings).chain([&mut aliases.by_id]).for_each(|route| route.door = 0);
         for named in aliases.routes.values_mut().flatten() {
             *named = named.iter().cloned().map(|route| Route { door: 0, ..route }).collect();
         }
@@ -57,8 +58,23 @@ impl Config {
             Some(Way::Alias(..) | Way::Entry(_)) => journey.doors().first().map(|door| door.engine),
             Some(Way::Id(_)) | None => self.file.engine.as_deref().and_then(Engine::of_name),
         };
+        let embeddings = self.embedded(&mut journey, wanted)?;
         let aliases = self.aliased(&mut journey, wanted);
-        Ok(Resolved { settings: self.settings_around(routes, aliases), doors: journey.into_doors(), engine })
+        Ok(Resolved { settings: self.settings_around(routes, embeddings, aliases), doors: journey.into_doors(), engine })
+    }
+
+    /// The route of the embedding model. Under a profile, its preferences among providers count here too.
+    fn embedded<'a>(&'a self, journey: &mut Journey<'a>, wanted: Option<&str>) -> Result<Vec<Route>, ConfigError> {
+        let ways = self.ways(self.embedding_model().unwrap_or(DEFAULT_EMBEDDING_MODEL));
+        let chosen = self.profile_of(&ways, wanted).or_else(|_| self.profile_of(&ways, None))?;
+        let mut routes = journey.routes(&ways, &[], chosen)?;
+        let to_openai = |route: &Route| journey.doors().get(route.door).is_some_and(|door| door.engine == Engine::OpenAi);
+        if let (None, [route]) = (self.embedding_model(), routes.as_mut_slice())
+            && to_openai(route)
+        {
+            route.model = bare_openai_id(DEFAULT_EMBEDDING_MODEL).into();
+        }
+        Ok(routes)
     }
 
     /// What a name leads to: an alias, the entries of the list that share it, or itself as an id.
@@ -120,7 +136,7 @@ impl Config {
     }
 
     /// The settings around the routes. What the first route says is what all say unless they have something of their own.
-    fn settings_around(&self, mut routes: Vec<Route>, mut aliases: Aliases) -> Settings {
+    fn settings_around(&self, mut routes: Vec<Route>, mut embeddings: Vec<Route>, mut aliases: Aliases) -> Settings {
         let file = &self.file;
         let defaults = Settings::default();
         let or = |given: Option<Span>, default: Duration| given.map_or(default, |span| span.0);
@@ -131,7 +147,7 @@ impl Config {
             route.request = route.request.take().filter(|own| **own != request);
             route.timeout = Some(route.timeout.unwrap_or(deadline)).filter(|own| *own != timeout);
         };
-        routes.iter_mut().chain([&mut aliases.by_id]).for_each(settle);
+        routes.iter_mut().chain(&mut embeddings).chain([&mut aliases.by_id]).for_each(settle);
         for named in aliases.routes.values_mut().flatten() {
             let mut routes = named.to_vec();
             routes.iter_mut().for_each(settle);
@@ -139,6 +155,7 @@ impl Config {
         }
         Settings {
             routes,
+            embeddings,
             aliases,
             request,
             deadlines: Deadlines {

@@ -35,6 +35,10 @@ settings_tables! {
         /// Models asked in this order when the ones before them fail: aliases or ids. They stand behind `[[model_list]]`;
         /// a profile's `models` take their place.
         pub fallbacks: Vec<String> = TEXTS, sends "models", example r#"fallbacks = ["anthropic/claude-3-haiku"]"#;
+        /// The model asked for embeddings: an alias or an id. With the embedded engine it is all-MiniLM-L6-v2. Nothing takes
+        /// its place when it fails, since vectors of different models have nothing to do with each other.
+        pub embedding_model: Option<String> = Shape::Text, default "openai/text-embedding-3-small", sends "model",
+            example r#"embedding_model = "openai/text-embedding-3-large""#;
         /// The profile used when neither the command nor the model names one.
         pub default_profile: Option<String> = Shape::Text, example r#"default_profile = "careful""#;
         /// Who answers: OpenRouter; `openai`, any server with OpenAI's API at `base_url`; `local`, the embedded model;

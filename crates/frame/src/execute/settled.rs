@@ -9,7 +9,7 @@ use corsac_wire::Usd;
 use datafusion::common::Result;
 use serde_json::Value;
 
-use crate::answer_type::{ColumnBuilder, check, output_type};
+use crate::answer_type::{ColumnBuilder, check, check_vector, output_type};
 use crate::function::outcome_fields;
 
 /// A call's end: its value, or why there is none.
@@ -72,6 +72,7 @@ impl Settled {
 fn value_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
+        Value::Array(items) if items.first().is_some_and(Value::is_number) => 32 * items.len(),
         Value::Array(items) => items.iter().map(|item| 32 + value_bytes(item)).sum(),
         Value::Object(object) => object.iter().map(|(name, item)| 64 + name.len() + value_bytes(item)).sum(),
         _ => 0,
@@ -81,6 +82,7 @@ fn value_bytes(value: &Value) -> usize {
 fn misfit(output: Output<'_>, value: &Value) -> Option<String> {
     match (output, value) {
         (Output::Text, Value::String(_)) | (Output::Boolean, Value::Bool(_)) => None,
+        (Output::Vector { dimensions }, value) => check_vector(dimensions, value).err().map(|misfit| misfit.to_string()),
         (Output::Json(kind), value) => check(kind, value).err().map(|misfit| misfit.to_string()),
         (Output::Text, value) => Some(format!("the answer is not a text but {value}")),
         (Output::Boolean, value) => Some(format!("the answer is not true or false but {value}")),

@@ -117,11 +117,12 @@ pub(crate) fn failed(kind: FailureKind, message: &str) -> Outcome {
     Err(Failure { kind, message: message.into(), attempts: 2, cost: Usd::ZERO, model: Some("fake/model".into()), provider: None })
 }
 
-/// Text: the question in angle brackets. Labels: the first one that stands in the text, else the last. Statements: true
+/// Vectors: the lengths of the first two words. Text: the question in angle brackets. Labels: the first one that stands in the text, else the last. Statements: true
 /// unless "not" stands in them.
 fn usual_answer(call: &Call) -> Value {
     match &call.contract {
-        Contract::Turn(_) | Contract::Embedding { .. } => Value::Null,
+        Contract::Turn(_) => Value::Null,
+        Contract::Embedding { .. } => call.user.split(' ').take(2).map(|word| json!(word.len() as f64)).collect(),
         Contract::Text => json!(format!("<{}>", call.user)),
         Contract::Json(schema) => value_of(schema.kind(), &call.user),
     }

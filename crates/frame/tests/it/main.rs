@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod calls;
+mod embed;
 mod failures;
 mod fake;
 mod messages;
