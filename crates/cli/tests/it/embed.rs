@@ -36,7 +36,7 @@ fn texts_go_together_and_are_paid_once() {
 
 #[test]
 fn the_model_is_a_setting_of_its_own() {
-    let server = Simulated::start("[[models]]\nid = \"acme/vectors\"\nembedding = true\n");
+    let server = Simulated::start("[[model]]\nid = \"acme/vectors\"\nembedding = true\n");
     let shell = Shell::at(server.url());
     reviews(&shell);
     shell.file("corsac.toml", "model = \"openai/gpt-4o\"\nembedding_model = \"openai/text-embedding-3-small\"\n");
@@ -48,7 +48,7 @@ fn the_model_is_a_setting_of_its_own() {
 
 #[test]
 fn a_model_that_is_down_is_not_replaced_by_a_chat_model() {
-    let server = Simulated::start("down = [\"openai/text-embedding-3-small\"]\n");
+    let server = Simulated::start("down = [{ model = \"openai/text-embedding-3-small\" }]\n");
     let shell = Shell::at(server.url());
     shell.file("reviews.csv", "id,text\n1,good\n");
     shell.file("corsac.toml", "fallbacks = [\"anthropic/claude-3-haiku\"]\n[deadlines]\ncall = 5\n");

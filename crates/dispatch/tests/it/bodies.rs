@@ -22,7 +22,11 @@ fn every_setting_makes_its_field() {
     for setting in settings() {
         let Some(sends) = setting.sends.filter(|sends| !sends.starts_with("header ")) else { continue };
         for example in setting.examples {
-            let contract = || if setting.name == "structured_output_strategy" { yes_or_no() } else { Contract::Text };
+            let contract = || match setting.name {
+                "structured_output_strategy" => yes_or_no(),
+                "embedding_model" => Contract::Embedding { dimensions: None },
+                _ => Contract::Text,
+            };
             let made = body(&resolve(&file_with(&setting, example)), contract());
             let base = body(&resolve("model = \"none/such\"\n"), contract());
             let difference = changed(&made, &base);
