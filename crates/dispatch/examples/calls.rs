@@ -1,4 +1,4 @@
-//! What a call costs in the engine as a user has it: ledger on disk, ceiling, prices, pacer and memory on. Asks distinct
+//! What a call costs in the engine as a user has it: ledger on disk, ceiling, catalog, pacer and memory on. Asks distinct
 //! questions, so many at once, and prints one line of JSON: processor time a call, calls a second, and the time added
 //! to the server's own.
 //!
@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use corsac_dispatch::{App, Call, CallSettings, Ceilings, Contract, Dispatcher, HttpExchange, HttpOptions, Origin, Settings, SystemClock};
+use corsac_dispatch::{
+    App, Call, CallSettings, Catalog, Ceilings, Contract, Dispatcher, HttpExchange, HttpOptions, Origin, Settings, SystemClock,
+};
 use corsac_ledger::{Ledger, RunId, RunStart};
 use corsac_wire::Usd;
-use corsac_wire::catalog::Pricing;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -49,8 +50,8 @@ fn main() -> Result<(), Wrong> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let client = way.as_str();
         let way = Arc::new(match client {
-            "corsac" => corsac(base_url, Ledger::open(&folder.path().join("ledger.sqlite"))?)?,
-            "corsac-in-memory" => corsac(base_url, Ledger::in_memory()?)?,
+            "corsac" => corsac(base_url, Ledger::open(&folder.path().join("ledger.sqlite"))?).await?,
+            "corsac-in-memory" => corsac(base_url, Ledger::in_memory()?).await?,
             "bare" => bare(base_url)?,
             other => return Err(format!("{other:?} is no way to call").into()),
         });
@@ -79,7 +80,7 @@ fn main() -> Result<(), Wrong> {
 }
 
 /// The engine as the command sets it up.
-fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
+async fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
     let options = HttpOptions {
         base_url: base_url.to_owned(),
         key: Some(KEY.to_owned().into()),
@@ -88,11 +89,8 @@ fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
         window: 4_096,
         connect: Duration::from_secs(10),
     };
-    // $0.15 and $0.60 for a million tokens
-    let price = Pricing { prompt: Some(Usd::from_pico(150_000)), completion: Some(Usd::from_pico(600_000)), ..Pricing::default() };
     let settings = Settings {
         ceilings: Ceilings { run: Some(Usd::from_pico(100_000_000_000_000)), ..Ceilings::default() },
-        prices: [(MODEL.into(), price)].into(),
         ..Settings::of_models([MODEL])
     };
     let run = ledger.start_run(RunStart {
@@ -105,7 +103,9 @@ fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
         pid: std::process::id(),
     })?;
     let exchange = Arc::new(HttpExchange::new(&options)?);
+    let catalog = Catalog::fetch(exchange.as_ref(), true, 1).await?;
     let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), settings));
+    dispatcher.learn_catalog(0, &catalog);
     Ok(Way::Corsac { dispatcher, run, settings: Arc::new(CallSettings { max_tokens: Some(512), ..CallSettings::default() }) })
 }
 

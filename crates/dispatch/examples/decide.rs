@@ -1,4 +1,4 @@
-//! What one decision costs: nanoseconds for the pacer to let a call in and out, for a remedy, and for an estimate.
+//! What one decision costs: nanoseconds for the pacer to let a call in and out, for a remedy, and for a plan.
 //!
 //! `cargo run -p corsac-dispatch --example decide`
 #![expect(clippy::print_stdout, reason = "the measurement is its output")]
@@ -6,11 +6,15 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use corsac_policy::{Admission, Course, Ending, Fault, FaultClass, Hop, Limits, Pacer, TokenUse, remedy};
+use corsac_policy::{
+    Admission, Course, Ending, Fault, FaultClass, Hop, Lessons, Limits, Needs, Pacer, Parameter, Parameters, TokenUse, plan, remedy,
+};
+use corsac_wire::ProviderPreferences;
+use corsac_wire::catalog::Endpoint;
 
 const ROUNDS: u32 = 1_000_000;
 
-fn main() {
+fn main() -> Result<(), serde_json::Error> {
     let mut pacer = Pacer::new(4_096);
     tell("pacer: admit and ended, no limit in sight", |round| turn(&mut pacer, at(round)));
 
@@ -34,6 +38,37 @@ fn main() {
         course.take(&remedy.step);
         black_box(course);
     });
+
+    let endpoints = (0..12).map(endpoint).collect::<Result<Vec<Endpoint>, _>>()?;
+    let preferences = ProviderPreferences { ignore: vec!["provider-3".into()], ..ProviderPreferences::default() };
+    let mut sent = Parameters::default();
+    sent.insert(Parameter::Temperature);
+    sent.insert(Parameter::Seed);
+    let needs = Needs { structure: true, tools: false, preferred: None, sent, prompt_tokens: 400 };
+    let lessons = Lessons::default();
+    tell("plan: twelve endpoints, preferences and a schema to how a call goes out", |_| {
+        let _ = black_box(plan(None, Some(black_box(&endpoints)), &preferences, black_box(&needs), &lessons));
+    });
+    Ok(())
+}
+
+/// One of those that serve a model; every other one takes schemas.
+fn endpoint(number: u32) -> Result<Endpoint, serde_json::Error> {
+    let mut parameters = vec!["max_tokens", "temperature", "top_p", "seed", "stop", "tools", "tool_choice", "response_format"];
+    if number.is_multiple_of(2) {
+        parameters.push("structured_outputs");
+    }
+    serde_json::from_value(serde_json::json!({
+        "provider_name": format!("Provider {number}"),
+        "tag": format!("provider-{number}/fp8"),
+        "context_length": 128_000,
+        "max_completion_tokens": 16_384,
+        "pricing": {"prompt": "0.00000015", "completion": "0.0000006"},
+        "quantization": "fp8",
+        "status": 0,
+        "supported_parameters": parameters,
+        "uptime_last_30m": 99.5,
+    }))
 }
 
 /// Calls come evenly, a microsecond apart.

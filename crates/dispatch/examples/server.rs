@@ -1,5 +1,6 @@
 //! A server for measuring clients: it answers every chat completion after the time its path names, such as 20 ms under
-//! `/20/api/v1`, and says in the answer how long it held the request, so that a client can take that off.
+//! `/20/api/v1`, and says in the answer how long it held the request, so that a client can take that off. It lists its one
+//! model, too.
 //!
 //! `cargo run -p corsac-dispatch --example server` prints its address and serves until it is ended. `GET /count` tells
 //! how many chat requests there were.
@@ -18,6 +19,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+
+const PARAMETERS: [&str; 9] =
+    ["max_tokens", "temperature", "top_p", "seed", "stop", "tools", "tool_choice", "response_format", "structured_outputs"];
 
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
@@ -51,6 +55,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
             (StatusCode::OK, completion(started.elapsed()))
         }
         (&Method::GET, _) if path == "/count" => (StatusCode::OK, ASKED.load(Ordering::Relaxed).to_string()),
+        (&Method::GET, _) if path.ends_with("/models") || path.ends_with("/models/user") => (StatusCode::OK, models()),
+        (&Method::GET, _) if path.ends_with("/endpoints") => (StatusCode::OK, endpoints()),
         _ => (StatusCode::NOT_FOUND, r#"{"error":{"message":"not served here","code":404}}"#.to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
@@ -63,6 +69,37 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 fn delay(path: &str) -> Option<Duration> {
     let (milliseconds, rest) = path.trim_start_matches('/').split_once('/')?;
     rest.ends_with("chat/completions").then(|| milliseconds.parse().ok().map(Duration::from_millis))?
+}
+
+fn models() -> String {
+    serde_json::json!({"data": [{
+        "id": "openai/gpt-4o-mini",
+        "canonical_slug": "openai/gpt-4o-mini",
+        "name": "OpenAI: GPT-4o-mini",
+        "context_length": 128_000,
+        "pricing": {"prompt": "0.00000015", "completion": "0.0000006"},
+        "supported_parameters": PARAMETERS,
+        "top_provider": {"context_length": 128_000, "max_completion_tokens": 16_384, "is_moderated": true},
+    }]})
+    .to_string()
+}
+
+fn endpoints() -> String {
+    let endpoint = |provider: &str, tag: &str| {
+        serde_json::json!({
+            "name": format!("{provider} | openai/gpt-4o-mini"),
+            "provider_name": provider,
+            "tag": tag,
+            "context_length": 128_000,
+            "max_completion_tokens": 16_384,
+            "pricing": {"prompt": "0.00000015", "completion": "0.0000006"},
+            "status": 0,
+            "supported_parameters": PARAMETERS,
+            "uptime_last_30m": 99.9,
+        })
+    };
+    serde_json::json!({"data": {"id": "openai/gpt-4o-mini", "endpoints": [endpoint("OpenAI", "openai"), endpoint("Azure", "azure")]}})
+        .to_string()
 }
 
 fn completion(held: Duration) -> String {
