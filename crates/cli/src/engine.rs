@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, DoorOptions, Engine as Kind, seconds};
-use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
-use corsac_frame::{ContractKind, KindsAsked};
+use corsac_dispatch::{App, Catalog, Clock, Contract, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
+use corsac_frame::KindsAsked;
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, EMBEDDING_NAME, Progress, Pulled};
 use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, LocalExchange, LocalModel};
@@ -268,13 +268,14 @@ impl Prepared {
         chat.into_iter().chain(embedding).collect::<Vec<_>>().join(", ")
     }
 
+    /// The route that such calls take first.
+    pub(crate) fn first_route(&self, contract: &Contract) -> Option<&Route> {
+        if contract.is_embedding() { self.settings.embeddings.first() } else { self.settings.routes.first() }
+    }
+
     /// What the tokens of the model asked first cost, if it is known.
-    pub(crate) fn pricing(&self, contract: &ContractKind) -> Option<Pricing> {
-        let routes = match contract {
-            ContractKind::Vector => &self.settings.embeddings,
-            ContractKind::Text | ContractKind::Json { .. } => &self.settings.routes,
-        };
-        self.settings.prices.get(&routes.first()?.model).copied()
+    pub(crate) fn pricing(&self, contract: &Contract) -> Option<Pricing> {
+        self.settings.prices.get(&self.first_route(contract)?.model).copied()
     }
 
     pub(crate) fn http_options(&self, door: usize) -> Result<HttpOptions, Stop> {

@@ -19,6 +19,12 @@ pub(crate) fn ledger() -> Result<Ledger, Stop> {
     Ok(Ledger::open(&ledger_file(&folder()?))?)
 }
 
+/// The ledger, if there is one already and it can be read.
+pub(crate) fn ledger_if_any() -> Option<Ledger> {
+    let file = ledger_file(&folder().ok()?);
+    file.is_file().then(|| Ledger::open(&file).ok())?
+}
+
 /// The catalog of an address, kept on disk.
 pub(crate) fn catalog_file(address: &str) -> Result<PathBuf, Stop> {
     Ok(home::catalog_file(&folder()?, address))

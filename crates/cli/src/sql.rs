@@ -3,8 +3,10 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use corsac_frame::{ContractKind, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
-use corsac_policy::{Estimate, Load};
+use corsac_dispatch::{Engine, Forecast, Questions, forecast};
+use corsac_frame::{Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
+use corsac_ledger::Ledger;
+use corsac_policy::Estimate;
 use corsac_wire::Usd;
 use serde::{Deserialize, Serialize};
 
@@ -153,11 +155,18 @@ async fn explain(query: &Query, prepared: &Prepared) -> Result<Exit, Stop> {
 /// One line per operator and their sum.
 fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
     let models = prepared.models_shown();
+    let ledger = home::ledger_if_any();
     let mut lines = Vec::new();
     let mut total = Some(Estimate::default());
     for estimate in estimates {
-        let price = price(estimate, prepared);
-        let requests = requests(estimate).map_or("unknown requests".to_owned(), |n| format!("≤ {} requests", grouped(n)));
+        let foretold = foretell(estimate, prepared, ledger.as_ref());
+        let price = foretold.and_then(|told| told.price);
+        let requests = foretold.map_or("unknown requests".to_owned(), |told| {
+            let answers = told.load.answers();
+            let basis = if told.load.measured.is_some() { "measured" } else { "guessed" };
+            let out = if answers.high > 0 { format!(", {} out ({basis})", grouped(answers.likely)) } else { String::new() };
+            format!("≤ {} requests, {} tokens in{out}", grouped(told.load.requests), grouped(told.load.prompt_tokens))
+        });
         let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
         lines.push(format!("price  {}  {requests}  {text}", estimate.description));
         total = total.zip(price).map(|(sum, one)| Estimate {
@@ -191,24 +200,33 @@ fn requests(estimate: &OperatorEstimate) -> Option<u64> {
     Some(asked)
 }
 
-fn price(estimate: &OperatorEstimate, prepared: &Prepared) -> Option<Estimate> {
-    if prepared.choice == EngineChoice::Local {
-        return Some(Estimate::default());
-    }
-    let pricing = prepared.pricing(&estimate.contract);
-    let user = estimate.mean_user_characters.unwrap_or(400.0);
-    // marks around the words, more of them in a chat
-    let marks = if estimate.contract == ContractKind::Vector { 2.0 } else { 12.0 };
-    let prompt_tokens = (estimate.system_characters as f64 + user) / 4.0 + marks;
-    let (answer, most) = match estimate.contract {
-        ContractKind::Vector => (0, 0),
-        ContractKind::Text => (80, 512),
-        ContractKind::Json { tokens } => (u64::from(tokens), u64::from(tokens) * 2 + 64),
-    };
+/// Tokens of a row's own part where no row could be looked at.
+const ORDINARY_TOKENS: f64 = 100.0;
+/// Marks around the words: more of them in a chat than in a list of texts.
+const CHAT_MARKS: f64 = 12.0;
+const LIST_MARKS: f64 = 2.0;
+
+/// What an operator will take, with what the ledger knows of earlier answers.
+fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger: Option<&Ledger>) -> Option<Forecast> {
     let requests = requests(estimate)?;
-    let prompt_tokens = (prompt_tokens * requests as f64) as u64;
-    let load = Load { requests, prompt_tokens, answer_tokens: answer, max_tokens: most, ..Load::default() };
-    Estimate::of(&pricing?, &load)
+    let marks = if estimate.contract.is_embedding() { LIST_MARKS } else { CHAT_MARKS };
+    let prompt_tokens = estimate.system_tokens as f64 + estimate.mean_user_tokens.unwrap_or(ORDINARY_TOKENS) + marks;
+    let route = prepared.first_route(&estimate.contract)?;
+    let questions = Questions {
+        operator: &estimate.operator,
+        contract: &estimate.contract,
+        model: &route.model,
+        requests,
+        prompt_tokens: (prompt_tokens * requests as f64) as u64,
+        counted: estimate.counted,
+        max_tokens: estimate.max_tokens.or(prepared.settings.request_of(route).max_tokens),
+    };
+    let engine = match prepared.choice {
+        EngineChoice::Local => Engine::Local,
+        EngineChoice::Sim => Engine::Sim,
+        EngineChoice::Openrouter => prepared.doors.get(route.door).map_or(Engine::OpenRouter, |door| door.engine),
+    };
+    Some(forecast(&questions, prepared.pricing(&estimate.contract).as_ref(), engine, ledger))
 }
 
 /// Asks a person at a terminal before a dear run for which no budget was set.
@@ -218,7 +236,9 @@ async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
         return Ok(true);
     }
     let estimates = query.estimate().await?;
-    let likely: Option<Usd> = estimates.iter().map(|one| price(one, prepared).map(|price| price.likely)).sum();
+    let ledger = home::ledger_if_any();
+    let price = |one| foretell(one, prepared, ledger.as_ref())?.price;
+    let likely: Option<Usd> = estimates.iter().map(|one| price(one).map(|price| price.likely)).sum();
     match likely {
         Some(likely) if likely > ASK_ABOVE => {
             for line in price_lines(&estimates, prepared) {

@@ -281,7 +281,7 @@ pub(crate) fn read_vectors(raw: &RawReply) -> Option<Reading> {
 
 impl Contract {
     /// Whether the answer is a vector.
-    pub(crate) fn is_embedding(&self) -> bool {
+    pub fn is_embedding(&self) -> bool {
         matches!(self, Contract::Embedding { .. })
     }
 }

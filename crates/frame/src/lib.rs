@@ -72,6 +72,6 @@ mod write;
 
 pub use error::FrameError;
 pub use progress::{FailureCount, Progress};
-pub use query::{ContractKind, KindsAsked, OperatorEstimate, Query, Rows, Sampled};
+pub use query::{KindsAsked, OperatorEstimate, Query, Rows, Sampled};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
 pub use write::{Format, Target, Written, write};

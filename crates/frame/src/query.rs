@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use corsac_dispatch::Contract;
+use corsac_policy::estimated_tokens;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
@@ -37,7 +38,7 @@ pub struct Query {
 }
 
 /// What one call of a query will ask, as far as it can be known before it runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct OperatorEstimate {
     /// The operator's SQL name.
     pub operator: String,
@@ -45,14 +46,18 @@ pub struct OperatorEstimate {
     pub description: String,
     /// Rows that will enter it.
     pub rows: Option<Rows>,
-    /// Characters of the part of the prompt that all rows share.
-    pub system_characters: usize,
-    /// The mean number of characters of a row's own part, over the first rows.
-    pub mean_user_characters: Option<f64>,
+    /// Tokens of the part of the prompt that all rows share.
+    pub system_tokens: u64,
+    /// The mean tokens of a row's own part, over the first rows.
+    pub mean_user_tokens: Option<f64>,
+    /// Whether a tokenizer counted them, rather than a rule of thumb.
+    pub counted: bool,
     /// How many rows of input that mean was taken over, and how many of them had something to ask.
     pub sampled: Sampled,
     /// What an answer must look like, from which its size can be guessed.
-    pub contract: ContractKind,
+    pub contract: Contract,
+    /// The answer's token limit, where the call names one.
+    pub max_tokens: Option<u32>,
 }
 
 /// Kinds of models.
@@ -62,20 +67,6 @@ pub struct KindsAsked {
     pub chat: bool,
     /// Those that give vectors.
     pub embedding: bool,
-}
-
-/// The form of an operator's answers.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ContractKind {
-    /// Free text.
-    Text,
-    /// Vectors: an embedding model is asked, and it writes no tokens.
-    Vector,
-    /// JSON of about so many tokens.
-    Json {
-        /// The schema's own estimate.
-        tokens: u32,
-    },
 }
 
 /// A number of rows.
@@ -194,7 +185,7 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
     use arrow::array::{Array, AsArray};
     let program = call.program();
     let mut sampled = Sampled::default();
-    let mut characters = 0;
+    let mut tokens = 0;
     let mut seen = std::collections::HashSet::new();
     for batch in sample {
         let rows = batch.num_rows();
@@ -210,7 +201,7 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
             let values = cells.iter().map(|cells| cells.value(row)).collect::<datafusion::common::Result<Vec<_>>>()?;
             if let Ok(Some(prompt)) = program.prompt(&values) {
                 sampled.asked += 1;
-                characters += prompt.user.chars().count();
+                tokens += estimated_tokens(&prompt.user);
                 seen.insert(prompt.user);
             }
         }
@@ -220,14 +211,12 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
         operator: program.operator().to_owned(),
         description: call.describe(),
         rows,
-        system_characters: program.system().chars().count(),
-        mean_user_characters: (sampled.asked > 0).then(|| characters as f64 / sampled.asked as f64),
+        system_tokens: estimated_tokens(program.system()),
+        mean_user_tokens: (sampled.asked > 0).then(|| tokens as f64 / sampled.asked as f64),
+        counted: false,
         sampled,
-        contract: match program.contract() {
-            Contract::Text | Contract::Turn(_) => ContractKind::Text,
-            Contract::Embedding { .. } => ContractKind::Vector,
-            Contract::Json(schema) => ContractKind::Json { tokens: schema.estimated_tokens() },
-        },
+        contract: program.contract().clone(),
+        max_tokens: None,
     })
 }
 

@@ -48,11 +48,15 @@ fn the_price_holds() {
     let total = plan.lines().find(|line| line.starts_with("total")).unwrap_or_else(|| panic!("no total in\n{plan}"));
     let range = total.split(['(', ')']).nth(1).unwrap_or_else(|| panic!("no range in {total}"));
     let bounds: Vec<f64> = range.split('–').map(|dollars| dollars.trim_start_matches('$').parse().unwrap()).collect();
+    assert!(plan.contains("out (guessed)"), "{plan}");
     let id = shell.sql(query, &[]).ends_with(0).run_id();
     let shown = shell.run(&["runs", "show", &id]).ends_with(0).stdout;
     let spent = shown.lines().find_map(|line| line.strip_prefix("spent    $")).unwrap();
     let spent: f64 = spent.split_whitespace().next().unwrap().parse().unwrap();
     assert!((bounds[0]..=bounds[1]).contains(&spent), "{spent} is not within {range}");
+    // what was measured narrows the next range
+    let plan = shell.sql(query, &["--explain"]).ends_with(0).stdout;
+    assert!(plan.contains("out (measured)"), "{plan}");
 }
 
 #[test]

@@ -285,7 +285,7 @@ async fn estimates_read_a_few_rows_and_ask_nothing() {
     let files = Files::new().with("r.csv", "text,stars\nfine,5\nfine,4\n,3\nvery bad,1\n");
     let query = files.session.plan(&files.sql("SELECT semantic_map('Say {{ text }}', text) FROM '$r.csv' WHERE stars > 0")).await.unwrap();
     let estimate = query.estimate().await.unwrap().remove(0);
-    assert_eq!((estimate.operator.as_str(), estimate.mean_user_characters), ("semantic_map", Some(28.0 / 3.0)));
+    assert_eq!((estimate.operator.as_str(), estimate.mean_user_tokens), ("semantic_map", Some(7.0 / 3.0)));
     assert_eq!((estimate.sampled.rows, estimate.sampled.asked, estimate.sampled.distinct), (4, 3, 2));
     let all = files.session.plan(&files.sql("SELECT semantic_map('Say {{ text }}', text) FROM '$r.csv' LIMIT 3")).await.unwrap();
     assert_eq!(all.estimate().await.unwrap()[0].rows, Some(corsac_frame::Rows { count: 3, exact: true }));
