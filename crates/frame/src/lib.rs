@@ -68,6 +68,7 @@ mod query;
 mod rewrite;
 mod session;
 mod table;
+mod text;
 mod write;
 
 pub use error::FrameError;

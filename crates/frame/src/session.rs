@@ -27,6 +27,7 @@ use crate::progress::Progress;
 use crate::query::Query;
 use crate::rewrite::LiftSemanticCalls;
 use crate::table::Tables;
+use crate::text;
 
 /// What a row without an answer does to its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +105,7 @@ impl Session {
         for function in markers() {
             context.register_udf(function.as_ref().clone());
         }
+        text::register(&context);
         Session {
             tables: Tables::new(context.clone()),
             context,

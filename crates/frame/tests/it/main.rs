@@ -9,5 +9,6 @@ mod fake;
 mod messages;
 mod output;
 mod plans;
+mod slt;
 mod streaming;
 mod tables;
