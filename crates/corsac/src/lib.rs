@@ -31,4 +31,5 @@ pub use corsac_ledger as ledger;
 pub use corsac_policy as policy;
 pub use corsac_program as program;
 pub use corsac_schema as schema;
+pub use corsac_text as text;
 pub use corsac_wire as wire;

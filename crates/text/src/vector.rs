@@ -41,7 +41,8 @@ pub fn similarity(left: &[f32], right: &[f32], metric: Metric) -> Result<Option<
     }
     let value = match metric {
         Metric::Cosine => {
-            let lengths = length(left) * length(right);
+            // one root instead of two, so that equal directions give 1 exactly
+            let lengths = (dot(left, left) * dot(right, right)).sqrt();
             if lengths > 0.0 { (dot(left, right) / lengths).clamp(-1.0, 1.0) } else { f64::NAN }
         }
         Metric::Dot => dot(left, right),
@@ -87,6 +88,7 @@ mod tests {
         let (x, y) = ([1.0, 2.0, 3.0, 4.0, 5.0], [5.0, 4.0, 3.0, 2.0, 1.0]);
         assert_eq!(similarity(&x, &y, Metric::Dot).unwrap(), Some(35.0));
         assert_eq!(similarity(&x, &y, Metric::Cosine).unwrap(), Some(35.0 / 55.0));
+        assert_eq!(similarity(&[0.1, 0.2], &[0.2, 0.4], Metric::Cosine).unwrap(), Some(1.0));
         assert_eq!(similarity(&x, &y, Metric::L2).unwrap(), Some(40.0f64.sqrt()));
         assert_eq!(similarity(&[0.0], &[1.0], Metric::Cosine).unwrap(), None);
         assert_eq!(similarity(&[f32::NAN], &[1.0], Metric::Dot).unwrap(), None);

@@ -99,7 +99,8 @@ impl ScalarUDFImpl for TimestampDiff {
             return plan_err!("the unit of timestamp_diff must be a text, not {unit}. Write {USAGE}");
         }
         for given in [start, end] {
-            let fits = given.is_string() || given.is_null() || matches!(given, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+            let fits =
+                given.is_string() || given.is_null() || matches!(given, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
             if !fits {
                 return plan_err!("timestamp_diff compares dates and timestamps, not {given}. Write {USAGE}");
             }

@@ -89,10 +89,9 @@ fn unit(name: &str) -> Result<Unit, TextError> {
         "cl100k_base" => Ok(Unit::Tokens(Vocabulary::Cl100k)),
         "words" => Ok(Unit::Words),
         "characters" => Ok(Unit::Characters),
-        other => Err(request(
-            "the unit",
-            format!("{other:?} is not known; write 'tokens', 'words', 'characters' or the name of a vocabulary"),
-        )),
+        other => {
+            Err(request("the unit", format!("{other:?} is not known; write 'tokens', 'words', 'characters' or the name of a vocabulary")))
+        }
     }
 }
 

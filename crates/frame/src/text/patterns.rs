@@ -88,9 +88,8 @@ pub(super) static DEFINITIONS: [Definition; 5] = [
         prepare: |constants| {
             let pattern = Pattern::new(constants.text(0).unwrap_or_default())?;
             let record = pattern.names().map(str::to_owned).collect();
-            let prepared = Prepared::new(move |values| {
-                Ok(values.first().and_then(|value| pattern.extract(value.text())).map(Answer::Record))
-            })?;
+            let prepared =
+                Prepared::new(move |values| Ok(values.first().and_then(|value| pattern.extract(value.text())).map(Answer::Record)))?;
             Ok(Prepared { record, ..prepared })
         },
     },

@@ -12,3 +12,4 @@ mod plans;
 mod slt;
 mod streaming;
 mod tables;
+mod text;

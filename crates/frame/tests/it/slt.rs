@@ -8,9 +8,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use corsac_dispatch::FailureKind;
 use corsac_frame::{FrameError, Session};
-use sqllogictest::{
-    AsyncDB, DBOutput, DefaultColumnType, Runner, default_normalizer, default_validator, strict_column_validator,
-};
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, default_normalizer, default_validator, strict_column_validator};
 
 use crate::fake::{Fake, failed, rows, session};
 
@@ -24,9 +22,9 @@ struct Engine {
 
 impl Engine {
     fn new() -> Engine {
-        let fake = Arc::new(Fake::new().rule(|call| {
-            call.user.contains("[fail]").then(|| failed(FailureKind::Refused, "the stand-in was told to fail"))
-        }));
+        let fake = Arc::new(
+            Fake::new().rule(|call| call.user.contains("[fail]").then(|| failed(FailureKind::Refused, "the stand-in was told to fail"))),
+        );
         Engine { session: session(&fake), fake, counted: 0 }
     }
 }
@@ -100,7 +98,10 @@ async fn files_of_queries() {
         let mut runner = Runner::new(|| async { Ok(Engine::new()) });
         runner.with_column_validator(strict_column_validator);
         let outcome = if write {
-            runner.update_test_file(&file, "\t", default_validator, default_normalizer, strict_column_validator).await.map_err(|error| error.to_string())
+            runner
+                .update_test_file(&file, "\t", default_validator, default_normalizer, strict_column_validator)
+                .await
+                .map_err(|error| error.to_string())
         } else {
             runner.run_file_async(&file).await.map_err(|error| error.display(false).to_string())
         };

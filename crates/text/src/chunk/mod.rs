@@ -60,7 +60,10 @@ impl Size {
             Overlap::Units(units) => (units, units.to_string()),
             Overlap::Percent(percent) => {
                 if percent >= 100 {
-                    return Err(TextError::request("the overlap", format!("{percent}% leaves nothing new in a chunk; write less than 100%")));
+                    return Err(TextError::request(
+                        "the overlap",
+                        format!("{percent}% leaves nothing new in a chunk; write less than 100%"),
+                    ));
                 }
                 // in this order nothing is lost to rounding, and 128 bits hold any product
                 let units = most as u128 * percent as u128 / 100;

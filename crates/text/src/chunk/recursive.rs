@@ -183,7 +183,7 @@ mod tests {
 
     const TEXT: &str = "The fox jumps. The dog sleeps; it dreams.\n\nA second paragraph is here, with a well-known word.";
 
-    fn cut<'a>(text: &'a str, unit: Unit, most: usize, overlap: Overlap) -> Vec<&'a str> {
+    fn cut(text: &str, unit: Unit, most: usize, overlap: Overlap) -> Vec<&str> {
         recursive(text, &Size::new(unit, most, overlap).unwrap(), None).unwrap()
     }
 

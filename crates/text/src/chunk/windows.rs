@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn sizes_that_go_nowhere_are_refused() {
-        for (most, overlap) in [(0, Overlap::NONE), (3, Overlap::Units(3)), (3, Overlap::Percent(100)), (usize::MAX, Overlap::Percent(usize::MAX))] {
+        for (most, overlap) in
+            [(0, Overlap::NONE), (3, Overlap::Units(3)), (3, Overlap::Percent(100)), (usize::MAX, Overlap::Percent(usize::MAX))]
+        {
             assert!(Size::new(Unit::Words, most, overlap).is_err(), "{most} {overlap:?}");
         }
         assert_eq!(Size::new(Unit::Words, usize::MAX, Overlap::Percent(50)).unwrap().overlap(), usize::MAX / 2);

@@ -42,7 +42,8 @@ impl Query {
         let offered = functions.filter(|(name, _, _)| *name != "halt");
         let arena = Arena::default();
         let modules = Loader::new(definitions).load(&arena, File { code, path: () }).map_err(|errors| unread(code, &errors))?;
-        let filter = Compiler::default().with_funs(offered.chain(natives::functions())).compile(modules).map_err(|errors| unknown(&errors))?;
+        let filter =
+            Compiler::default().with_funs(offered.chain(natives::functions())).compile(modules).map_err(|errors| unknown(&errors))?;
         Ok(Query { filter })
     }
 

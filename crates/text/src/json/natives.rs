@@ -38,9 +38,7 @@ const REFUSED: &str = "the environment, clocks, logs and rare arithmetic are not
 
 /// All of them. What jaq offers under the same name is to be left out.
 pub(super) fn functions() -> impl Iterator<Item = Fun<Data>> {
-    let withheld = WITHHELD.into_iter().map(|(name, arguments)| {
-        run::<Data>((name, v(arguments), |_| bome(Err(Error::str(REFUSED)))))
-    });
+    let withheld = WITHHELD.into_iter().map(|(name, arguments)| run::<Data>((name, v(arguments), |_| bome(Err(Error::str(REFUSED))))));
     numbers().into_iter().chain(expressions()).chain(formats()).chain(withheld)
 }
 
@@ -220,7 +218,9 @@ const MARKUP: [(&str, &str); 5] = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"),
 fn formats() -> Vec<Fun<Data>> {
     vec![
         format!("escape_html", |text| Ok(string(MARKUP.iter().fold(text.to_owned(), |text, (sign, name)| text.replace(sign, name))))),
-        format!("unescape_html", |text| Ok(string(MARKUP.iter().rev().fold(text.to_owned(), |text, (sign, name)| text.replace(name, sign))))),
+        format!("unescape_html", |text| Ok(string(
+            MARKUP.iter().rev().fold(text.to_owned(), |text, (sign, name)| text.replace(name, sign))
+        ))),
         format!("encode_uri", |text| Ok(string(percent_encoded(text)))),
         format!("decode_uri", |text| percent_decoded(text).map(string)),
         format!("encode_base64", |text| Ok(string(STANDARD.encode(text)))),
