@@ -195,7 +195,7 @@ async fn a_column_gives_what_its_values_give_alone() {
     assert_eq!(together.len(), literals.len());
     for (literal, row) in literals.iter().zip(&together) {
         let alone = results(&session, &format!("SELECT {}", columns(literal))).await;
-        assert_eq!(alone, [row.clone()], "{literal}");
+        assert_eq!(alone, std::slice::from_ref(row), "{literal}");
     }
     let of_null = together.last().unwrap();
     assert!(of_null.split('\u{1f}').all(|value| value == "NULL"), "{of_null}");
