@@ -49,6 +49,14 @@ pub enum Contract {
     /// Whatever the model says next in a conversation: the answer is the whole message as JSON, with its tool calls and
     /// `reasoning_details`, to be handed back as it is. `system` and `user` of the call are not looked at.
     Turn(Arc<Turn>),
+    /// JSON that satisfies a schema, as the next message of a conversation: these messages stand between the call's
+    /// `system` and the answer, in place of `user`. Tools of the turn are not sent.
+    JsonTurn {
+        /// The conversation so far.
+        turn: Arc<Turn>,
+        /// What the answer must satisfy.
+        schema: Schema,
+    },
     /// The vector of `user`: the answer is an array of numbers.
     Embedding {
         /// How many numbers, where the model lets one choose.
@@ -59,8 +67,13 @@ pub enum Contract {
 impl Contract {
     /// The schema's fingerprint, where there is one.
     pub(crate) fn schema_fingerprint(&self) -> Option<Fingerprint> {
+        self.schema().map(|schema| Fingerprint::of([schema.fingerprint_text().as_bytes()]))
+    }
+
+    /// The schema that an answer must satisfy, where there is one.
+    pub fn schema(&self) -> Option<&Schema> {
         match self {
-            Contract::Json(schema) => Some(Fingerprint::of([schema.fingerprint_text().as_bytes()])),
+            Contract::Json(schema) | Contract::JsonTurn { schema, .. } => Some(schema),
             Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => None,
         }
     }
@@ -70,7 +83,7 @@ impl Call {
     /// The part of the prompt that is this call's own.
     pub fn input(&self) -> &str {
         match &self.contract {
-            Contract::Turn(turn) => turn.text(),
+            Contract::Turn(turn) | Contract::JsonTurn { turn, .. } => turn.text(),
             _ => &self.user,
         }
     }
@@ -87,6 +100,8 @@ pub struct CallSettings {
     pub max_tokens: Option<u32>,
     /// The most time a call may take over all its attempts.
     pub timeout: Option<Duration>,
+    /// Which of several answers to the same question this is: each number is asked and remembered by itself.
+    pub sample: u32,
 }
 
 /// A call ends as one of these, always.

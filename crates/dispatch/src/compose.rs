@@ -102,7 +102,7 @@ pub(crate) fn natural_room(contract: &Contract, speech: Speech) -> u32 {
         Contract::Text => TEXT_LIMIT,
         Contract::Turn(_) => TURN_LIMIT,
         Contract::Embedding { .. } => 0,
-        Contract::Json(schema) => {
+        Contract::Json(schema) | Contract::JsonTurn { schema, .. } => {
             let (smallest, margin) = if local { (SMALLEST_LOCAL_LIMIT, 16) } else { (SMALLEST_LIMIT, 64) };
             schema.estimated_tokens().saturating_mul(2).saturating_add(margin).clamp(smallest, LARGEST_LIMIT)
         }
@@ -118,7 +118,7 @@ pub(crate) fn limits(call: &Call, request: &RequestSettings, routes: Vec<Hop>, s
     let fits = !local && matches!(call.contract, Contract::Text | Contract::Json(_));
     let natural = room(natural, measured.filter(|_| fits));
     let strategy = match &call.contract {
-        Contract::Json(_) => request.strategy.unwrap_or(Strategy::ResponseFormat),
+        Contract::Json(_) | Contract::JsonTurn { .. } => request.strategy.unwrap_or(Strategy::ResponseFormat),
         Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => Strategy::Text,
     };
     Limits {
@@ -188,6 +188,7 @@ pub(crate) fn fingerprint(call: &Call, settings: &Settings, route: &Route, engin
         Contract::Embedding { dimensions: None } => "embedding",
         Contract::Embedding { dimensions: Some(dimensions) } => &format!("embedding {dimensions}"),
         Contract::Json(schema) => schema.fingerprint_text(),
+        Contract::JsonTurn { schema, .. } => &format!("turn {}", schema.fingerprint_text()),
     };
     let mut sampling = format!(
         "{:?} {:?} {:?} {:?} {:?}",
@@ -199,6 +200,9 @@ pub(crate) fn fingerprint(call: &Call, settings: &Settings, route: &Route, engin
     );
     // calls that say none of these keep the fingerprint they had before these could be said
     let mut more = bearing(request, engine != Engine::OpenAi.name() && engine != Engine::Local.name());
+    if call.settings.sample > 0 {
+        more.insert("sample".to_owned(), call.settings.sample.into());
+    }
     if !settings.memory.namespace.is_empty() {
         more.insert("namespace".to_owned(), settings.memory.namespace.as_str().into());
     }
@@ -273,10 +277,7 @@ pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
 
 /// What a request costs at most.
 pub(crate) fn at_most(call: &Call, max_tokens: u32, pricing: Option<&Pricing>) -> Option<Usd> {
-    let schema = match &call.contract {
-        Contract::Json(schema) => schema.fingerprint_text().len() as u64,
-        Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => 0,
-    };
+    let schema = call.contract.schema().map_or(0, |schema| schema.fingerprint_text().len() as u64);
     pricing?.cost(upper_tokens(&call.system) + upper_tokens(call.input()) + schema, u64::from(max_tokens))
 }
 
@@ -289,10 +290,7 @@ impl Composer {
         if let Contract::Embedding { dimensions } = call.contract {
             return embeddings(call, draft, dimensions, &provider);
         }
-        let schema = match &call.contract {
-            Contract::Json(schema) => Some(schema),
-            Contract::Text | Contract::Turn(_) | Contract::Embedding { .. } => None,
-        };
+        let schema = call.contract.schema();
         let written = schema.map(|schema| self.written(schema));
         let system = match schema {
             Some(schema) if course.strategy.describes_schema() => prompted(&call.system, schema),
@@ -300,13 +298,14 @@ impl Composer {
         };
         let correction = course.correction.as_deref().map(corrected);
         let mut messages = Vec::with_capacity(4);
-        if let Contract::Turn(turn) = &call.contract {
-            messages.extend(turn.messages.iter().map(|message| Message::Verbatim(message)));
-        } else {
-            if !system.is_empty() {
-                messages.push(Message::system(&system));
+        if !system.is_empty() && !matches!(call.contract, Contract::Turn(_)) {
+            messages.push(Message::system(&system));
+        }
+        match &call.contract {
+            Contract::Turn(turn) | Contract::JsonTurn { turn, .. } => {
+                messages.extend(turn.messages.iter().map(|message| Message::Verbatim(message)));
             }
-            messages.push(Message::user(&call.user));
+            _ => messages.push(Message::user(&call.user)),
         }
         if let Some(correction) = &correction {
             messages.extend(draft.rejected.filter(|text| !text.is_empty()).map(Message::assistant));
@@ -524,6 +523,32 @@ mod tests {
         prints.sort_by_key(ToString::to_string);
         prints.dedup();
         assert_eq!(prints.len(), all);
+    }
+
+    #[test]
+    fn several_answers_to_one_question_are_told_apart() {
+        let settings = Settings::default();
+        let of = |sample| {
+            let call = Call { settings: Arc::new(CallSettings { sample, ..CallSettings::default() }), ..call() };
+            fingerprint(&call, &settings, &settings.routes[0], "openrouter", "")
+        };
+        assert_ne!(of(1), of(2));
+        assert_ne!(of(0), of(1));
+    }
+
+    #[test]
+    fn a_conversation_can_end_in_json() {
+        let messages = [
+            json!({"role": "user", "content": "one"}),
+            json!({"role": "assistant", "content": "{}"}),
+            json!({"role": "user", "content": "two"}),
+        ];
+        let turn = Arc::new(crate::Turn::new(&messages));
+        let call = Call { contract: Contract::JsonTurn { turn, schema: Schema::boolean("answer") }, ..call() };
+        let body: Value = serde_json::from_slice(&first_body(&call, &Settings::default(), Engine::OpenRouter)).unwrap();
+        assert_eq!(body["messages"][0], json!({"role": "system", "content": "s"}));
+        assert_eq!(body["messages"].as_array().unwrap()[1..], messages);
+        assert_eq!(body["response_format"]["json_schema"]["schema"]["required"], json!(["answer"]));
     }
 
     #[test]

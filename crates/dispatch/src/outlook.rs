@@ -108,7 +108,7 @@ impl Dispatcher {
         {
             return Arc::clone(&known.outlook);
         }
-        let structure = matches!(call.contract, Contract::Json(_));
+        let structure = call.contract.schema().is_some();
         let decides = structure || key.kind == 1 || !request.provider.is_default();
         let endpoints = if decides { door.atlas.endpoints(&route.model).await } else { None };
         let model = door.atlas.model(&route.model);
@@ -151,6 +151,26 @@ impl Dispatcher {
         let outlook = Arc::new(outlook);
         self.outlooks.known.lock().insert(key, WorkedOut { version, at_ms: now_ms, outlook: Arc::clone(&outlook) });
         outlook
+    }
+
+    /// Whether a call with functions can go over the first route of a model (the default one's where none is named): what
+    /// the catalog says of an endpoint there. The embedded model takes none; a server with OpenAI's API is taken to.
+    pub async fn takes_tools(&self, model: Option<&str>) -> bool {
+        let Ok(routes) = self.settings.routes_for(model) else { return false };
+        let Some((route, door)) = routes.iter().find_map(|route| Some((route, self.doors.get(route.door)?))) else { return false };
+        if !door.exchange.routes() {
+            return compose::Speech::of(door.exchange.as_ref()) == compose::Speech::OpenAi;
+        }
+        let function = serde_json::json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}});
+        let question = serde_json::json!({"role": "user", "content": "?"});
+        let call = Call {
+            origin: crate::Origin { run: corsac_ledger::RunId::unrecorded(), operator: "tools".into(), row: 0 },
+            system: "".into(),
+            user: String::new(),
+            contract: Contract::Turn(Arc::new(crate::Turn::with_tools(&[question], &[function], None))),
+            settings: Arc::default(),
+        };
+        self.outlook(&call, route).await.is_possible()
     }
 
     /// The routes as decisions see them.

@@ -158,7 +158,7 @@ fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: St
     }
     if let Some(fault) = Fault::in_answer(chat, text, strategy) {
         // a whole answer may stand before the cut only where the end can be told
-        if let (FaultClass::Truncated, Contract::Json(schema)) = (&fault.class, contract)
+        if let (FaultClass::Truncated, Some(schema)) = (&fault.class, contract.schema())
             && !strategy.describes_schema()
             && let Ok(read) = schema.read_truncated(text.map(str::trim).unwrap_or_default())
         {
@@ -173,7 +173,7 @@ fn judge(chat: &ChatReply, text: Option<&str>, contract: &Contract, strategy: St
     match contract {
         Contract::Text => Ok(Validated { value: Value::String(text.to_owned()), repaired: false }),
         Contract::Turn(_) | Contract::Embedding { .. } => Err(Fault::new(FaultClass::Garbled, "a reply of another kind")),
-        Contract::Json(schema) => match schema.read(text) {
+        Contract::Json(schema) | Contract::JsonTurn { schema, .. } => match schema.read(text) {
             Ok(read) => Ok(Validated { value: read.value, repaired: !read.repairs.is_empty() }),
             Err(ReadError::Empty) => Err(Fault::new(FaultClass::Empty, "an answer with nothing in it")),
             Err(error) => Err(Fault::new(FaultClass::Invalid, error.to_string())),

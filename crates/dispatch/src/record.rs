@@ -32,7 +32,7 @@ pub(crate) fn recalled(stored: StoredAnswer, contract: &Contract) -> Option<Answ
     let value = match contract {
         Contract::Text => Value::String(stored.body),
         Contract::Embedding { .. } => vector::from_text(&stored.body)?,
-        Contract::Json(_) | Contract::Turn(_) => serde_json::from_str(&stored.body).ok()?,
+        Contract::Json(_) | Contract::JsonTurn { .. } | Contract::Turn(_) => serde_json::from_str(&stored.body).ok()?,
     };
     Some(Answer {
         value: Arc::new(value),

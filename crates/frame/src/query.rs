@@ -117,7 +117,7 @@ impl Query {
         for call in self.operators().iter().flat_map(SemanticExec::calls) {
             match call.program().contract() {
                 Contract::Embedding { .. } => kinds.embedding = true,
-                Contract::Text | Contract::Json(_) | Contract::Turn(_) => kinds.chat = true,
+                Contract::Text | Contract::Json(_) | Contract::JsonTurn { .. } | Contract::Turn(_) => kinds.chat = true,
             }
         }
         kinds

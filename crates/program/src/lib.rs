@@ -1,23 +1,60 @@
-//! The built-in semantic programs: what an operator says to a model and what it expects back.
+//! Programs over language models: a signature says what goes in and what comes out, an adapter puts it to a model,
+//! modules are composed of them in plain Rust, and a program can be measured, saved and loaded. The built-in semantic
+//! operators stand beside them.
 //!
-//! A program is a signature (instructions, named inputs, one typed output). It turns a row's values into a prompt and
-//! a reply into a value; it never speaks HTTP and knows no provider.
+//! It never speaks HTTP and knows no provider: all asking goes through [`corsac_dispatch`].
 //!
-//! ```
-//! use corsac_program::Program;
-//! use serde_json::json;
+//! ```no_run
+//! use corsac_program::{ChainOfThought, Lm, Signature, record};
 //!
-//! let program = Program::classify(&["positive".into(), "negative".into()])?;
-//! let prompt = program.prompt(&[json!("I love it")])?.expect("a text that is not blank is asked about");
-//! assert_eq!(prompt.user, "I love it");
-//! assert!(program.prompt(&[json!("  ")])?.is_none());
-//! # Ok::<(), corsac_program::ProgramError>(())
+//! # async fn example(lm: Lm) -> Result<(), Box<dyn std::error::Error>> {
+//! let signature = Signature::parse("review -> sentiment: Literal['good', 'bad'], stars: int")?
+//!     .with_instructions("Judge a product review.");
+//! let judge = ChainOfThought::new(signature);
+//! let prediction = lm.run(&judge, &record([("review", "Broke after a day.".into())])).await?;
+//! println!("{:?}, because {:?}, for {}", prediction.get("sentiment"), prediction.text("reasoning"), prediction.cost());
+//! # Ok(())
+//! # }
 //! ```
 
+mod adapter;
+mod allowance;
 mod builtin;
+mod chance;
+mod context;
+mod data;
 mod error;
+pub mod evaluate;
+mod failure;
+mod lm;
+pub mod module;
+mod record;
+mod saved;
+mod signature;
 mod template;
+mod typed;
 
+pub use adapter::{Adapter, Piece, Rendered, Scanner, Unreadable};
+pub use allowance::Allowance;
 pub use builtin::{Output, Program, Prompt};
+pub use chance::Chance;
+pub use context::{Context, Log, Step};
+pub use corsac_macros::{FieldValue, Signature};
+pub use data::{DataError, read_examples};
 pub use error::ProgramError;
+pub use evaluate::{Evaluate, Evaluation, Metric};
+pub use failure::ModuleError;
+pub use lm::Lm;
+pub use module::{
+    BestOfN, ChainOfThought, Change, Embedder, Knn, Module, MultiChainComparison, Named, Overlaid, Overlay, Parallel, Predict,
+    PredictorState, ReAct, Refine, Told, Tool, ToolFailure, ToolUse, Tools, majority, nested,
+};
+pub use record::{Example, Prediction, Record, Served, record};
+pub use saved::{About, Sampling, SavedError, SavedProgram};
+#[doc(hidden)]
+pub use serde_json::Value;
+pub use signature::{Constraints, Field, FieldType, Member, Side, Signature, SignatureError, Types, inferred_prefix};
 pub use template::Template;
+pub use typed::{Answered, FieldValue, Misfit, SignatureType, Typed, nested_type};
+#[doc(hidden)]
+pub use typed::{number, read_field};

@@ -1,0 +1,12 @@
+//! Programs over the engine and the simulator, under virtual time.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod adapters;
+mod derived;
+mod evaluation;
+mod modules;
+mod saved;
+mod signatures;
+mod streaming;
+mod trouble;
+mod world;
