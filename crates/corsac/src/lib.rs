@@ -1,7 +1,8 @@
 //! Ask a language model about every row of a table, reliably, and prove what it got and what it cost.
 //!
 //! This crate is the front door for Rust programs: it re-exports the parts and adds nothing. The command line lives in
-//! `corsac-cli`; [`frame`] holds sessions and SQL, [`dispatch`] the engine that asks, [`ledger`] what it remembers.
+//! `corsac-cli`; [`frame`] holds sessions and SQL, [`program`] signatures and modules, [`tune`] optimizers, [`dispatch`] the
+//! engine that asks, [`ledger`] what it remembers.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -32,4 +33,10 @@ pub use corsac_policy as policy;
 pub use corsac_program as program;
 pub use corsac_schema as schema;
 pub use corsac_text as text;
+pub use corsac_tune as tune;
 pub use corsac_wire as wire;
+
+/// The examples of `docs/programs.md` are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/programs.md")]
+pub struct ProgramsPage;

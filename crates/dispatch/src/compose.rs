@@ -115,7 +115,7 @@ pub(crate) fn limits(call: &Call, request: &RequestSettings, routes: Vec<Hop>, s
     let local = speech == Speech::Embedded;
     let natural = natural_room(&call.contract, speech);
     // what a conversation needs next is not what it needed before, and the embedded model's room is its context
-    let fits = !local && matches!(call.contract, Contract::Text | Contract::Json(_));
+    let fits = !local && matches!(call.contract, Contract::Text | Contract::Json(_) | Contract::JsonTurn { .. });
     let natural = room(natural, measured.filter(|_| fits));
     let strategy = match &call.contract {
         Contract::Json(_) | Contract::JsonTurn { .. } => request.strategy.unwrap_or(Strategy::ResponseFormat),

@@ -52,7 +52,7 @@ pub fn forecast(questions: &Questions<'_>, pricing: Option<&Pricing>, engine: En
     let natural = compose::natural_room(questions.contract, Speech::of_engine(engine));
     let answer_tokens = match questions.contract {
         Contract::Text | Contract::Turn(_) => TEXT_TOKENS,
-        Contract::Json(schema) => u64::from(schema.estimated_tokens()),
+        Contract::Json(schema) | Contract::JsonTurn { schema, .. } => u64::from(schema.estimated_tokens()),
         Contract::Embedding { .. } => 0,
     };
     let load = Load {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use corsac_dispatch::{Ask, Call, CallSettings, Contract, Dispatcher, Origin, Outcome, StreamItem};
+use corsac_dispatch::{Ask, Call, CallSettings, Contract, Dispatcher, Opened, Origin, Outcome, StreamItem};
 use corsac_ledger::RunId;
 use futures::stream::{BoxStream, StreamExt};
 
@@ -24,6 +24,13 @@ pub struct Lm {
 impl fmt::Debug for Lm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lm").field("settings", &self.settings).field("adapter", &self.adapter).finish_non_exhaustive()
+    }
+}
+
+/// The engine that [`corsac_dispatch::Builder::build`] opened.
+impl From<&Opened> for Lm {
+    fn from(engine: &Opened) -> Lm {
+        Lm::new(Arc::clone(&engine.dispatcher), engine.run.clone())
     }
 }
 
