@@ -29,6 +29,14 @@ pub enum ProgramError {
         /// What is wrong.
         message: String,
     },
+    /// There is no such metric.
+    #[error("the metric {name:?} cannot be used: {why}")]
+    Metric {
+        /// The name given.
+        name: String,
+        /// What is wrong, or which there are.
+        why: String,
+    },
     /// The schema or the labels cannot be used.
     #[error(transparent)]
     Schema(#[from] SchemaError),

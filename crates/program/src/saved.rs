@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::module::{ChainOfThought, Change, Module, MultiChainComparison, Named, Overlaid, Overlay, Predict};
-use crate::{Adapter, Record, Signature, SignatureError};
+use crate::{Adapter, Lm, Record, Signature, SignatureError};
 
 /// A program that cannot be read, or does not fit the program it is laid over.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub struct About {
     /// The profile it was made for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// How it is put to the model.
+    /// How its predictors are put to the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adapter: Option<Adapter>,
     /// Settings of predictors that name no model, by path.
@@ -153,11 +153,23 @@ impl SavedProgram {
         saved
     }
 
-    /// With what DSPy leaves out.
+    /// The model it was made for, where it names one; else the one that is given.
+    pub fn model(&self, lm: &Lm) -> Lm {
+        self.about.model.as_deref().map_or_else(|| lm.clone(), |model| lm.with_model(model))
+    }
+
+    /// With what DSPy leaves out: what is given here, and else what the program itself says.
     #[must_use]
     pub fn with_about(self, about: About) -> SavedProgram {
-        let settings = self.about.settings;
-        SavedProgram { about: About { settings, ..about }, ..self }
+        let own = self.about;
+        let about = About {
+            module: about.module.or(own.module),
+            signature: about.signature.or(own.signature),
+            adapter: about.adapter.or(own.adapter),
+            settings: own.settings,
+            ..about
+        };
+        SavedProgram { about, ..self }
     }
 
     fn take(&mut self, program: &dyn Module) {
@@ -170,6 +182,8 @@ impl SavedProgram {
             self.predictors.insert(named.path.clone(), state_of(&named));
         }
         self.about.module.get_or_insert_with(|| program.kind().to_owned());
+        let adapter = program.predictors().into_iter().find_map(|named| named.state.adapter);
+        self.about.adapter = adapter.or(self.about.adapter.take());
         if self.about.signature.is_none() {
             self.about.signature = whole_signature(program);
         }
@@ -216,7 +230,8 @@ impl SavedProgram {
                 return Err(SavedError::Fields { path: one.path.clone(), saved, here });
             }
             let sampling = self.about.settings.get(&one.path);
-            overlay.changes.insert(one.path.clone(), change_of(state, sampling));
+            let change = Change { adapter: self.about.adapter.clone(), ..change_of(state, sampling) };
+            overlay.changes.insert(one.path.clone(), change);
         }
         if overlay.changes.is_empty() {
             let here: Vec<String> = named.iter().map(|one| shown_path(&one.path)).collect();
@@ -371,7 +386,7 @@ fn change_of(state: &Record, sampling: Option<&Sampling>) -> Change {
             kept.insert("signature".to_owned(), Value::Object(others));
         }
     }
-    Change { instructions: None, demos, signature: state.get("signature").cloned(), settings: Some(settings), kept: Some(Arc::new(kept)) }
+    Change { demos, signature: state.get("signature").cloned(), settings: Some(settings), kept: Some(Arc::new(kept)), ..Change::default() }
 }
 
 /// A value without keys, tokens and the like, wherever they stand in it.

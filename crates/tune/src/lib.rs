@@ -51,6 +51,23 @@ pub trait Optimizer: Send + Sync {
     async fn tune(&self, task: &Task) -> Result<Tuned, TuneError>;
 }
 
+/// The names of [`named_optimizer`].
+pub const OPTIMIZERS: [&str; 3] = ["labeled", "bootstrap", "random-search"];
+
+/// An optimizer by its name, with DSPy's constants; `candidates` is how many shuffles a random search tries. `None` where
+/// there is no such one.
+pub fn named_optimizer(name: &str, candidates: Option<u64>) -> Option<Box<dyn Optimizer>> {
+    let search = BootstrapRandomSearch::default();
+    Some(match name {
+        "labeled" => Box::new(LabeledFewShot::default()),
+        "bootstrap" => Box::new(BootstrapFewShot::default()),
+        "random-search" => {
+            Box::new(BootstrapRandomSearch { num_candidate_programs: candidates.unwrap_or(search.num_candidate_programs), ..search })
+        }
+        _ => return None,
+    })
+}
+
 /// Why a search gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TuneError {

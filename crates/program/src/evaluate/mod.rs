@@ -3,6 +3,7 @@
 mod classes;
 mod interval;
 mod metric;
+mod report;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub use self::classes::{Class, Classes};
 pub use self::interval::{Interval, Paired, bootstrap, paired};
 pub use self::metric::{Classify, Exact, F1, Measure, Metric, SemanticF1};
+pub use self::report::{METRICS, Report, named_metric};
 pub use self::text::{normalized, word_f1};
 use crate::context::run_in;
 use crate::{Context, Example, Module, ModuleError, Prediction};

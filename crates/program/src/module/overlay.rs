@@ -8,7 +8,7 @@ use corsac_dispatch::CallSettings;
 
 use super::{Module, Named};
 use crate::context::{Slot, Slots};
-use crate::{Context, ModuleError, Prediction, Record};
+use crate::{Adapter, Context, ModuleError, Prediction, Record};
 
 /// Changes by predictor path.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Change {
     pub signature: Option<serde_json::Value>,
     /// Model, temperature and limits.
     pub settings: Option<CallSettings>,
+    /// How it is put to a model.
+    pub adapter: Option<Adapter>,
     /// What a saved state held beside all this.
     pub kept: Option<Arc<Record>>,
 }
@@ -62,6 +64,9 @@ impl Overlay {
         }
         if let Some(settings) = &change.settings {
             state.settings = settings.clone();
+        }
+        if let Some(adapter) = &change.adapter {
+            state.adapter = Some(adapter.clone());
         }
         if let Some(kept) = &change.kept {
             state.kept = Arc::clone(kept);

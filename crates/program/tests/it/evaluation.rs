@@ -1,7 +1,7 @@
 //! Measuring programs: outcomes, failures, intervals, memory.
 
 use corsac_ledger::Ledger;
-use corsac_program::evaluate::{Classify, Exact, F1, Measure, Metric, SemanticF1};
+use corsac_program::evaluate::{Classify, Exact, F1, Measure, Metric, Report, SemanticF1, named_metric};
 use corsac_program::{ChainOfThought, Context, Evaluate, Example, Overlaid, Overlay, Predict, Prediction, Signature, record};
 use corsac_wire::Usd;
 use serde_json::{Value, json};
@@ -44,6 +44,18 @@ async fn failures_stand_apart_from_zeros() {
     let by = evaluation.by(evaluate.examples(), "half", 1);
     assert_eq!((by["0"].0, by["0"].1, by["1"].0), (5, 1, 5));
     assert!(evaluation.cost() > Usd::ZERO && evaluation.outcomes[3].attempts == 1 && evaluation.outcomes[3].row == 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_evaluation_is_told_in_a_table() {
+    let world = World::new(&script());
+    let evaluate = Evaluate::new(examples());
+    let metric = named_metric("classify", Some("label")).unwrap();
+    let evaluation = evaluate.run(&Context::new(&world.lm), &label(), metric.as_ref()).await;
+    let report = Report { evaluation: &evaluation, examples: evaluate.examples(), by: Some("half"), seed: 1 };
+    insta::assert_snapshot!(report);
+    let unknown = named_metric("exakt", None).err().unwrap().to_string();
+    assert_eq!(unknown, "the metric \"exakt\" cannot be used: there are exact, f1, semantic_f1, classify");
 }
 
 #[tokio::test(start_paused = true)]

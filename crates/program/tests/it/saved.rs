@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use corsac_dispatch::CallSettings;
-use corsac_program::{About, ChainOfThought, Module, MultiChainComparison, Overlaid, Overlay, Predict, SavedProgram, Signature, record};
+use corsac_program::{
+    About, Adapter, ChainOfThought, Module, MultiChainComparison, Overlaid, Overlay, Predict, SavedProgram, Signature, record,
+};
 use serde_json::{Value, json};
 
 use crate::world::{World, replies, values};
@@ -82,15 +84,17 @@ fn a_program_of_ones_own_comes_back_whole() {
     let signature = Signature::parse("body, lang: Optional[str] -> team: Literal['sales', 'support'], urgent: bool").unwrap();
     let demo = values(json!({"body": "Help!", "reasoning": "Clear.", "team": "support", "urgent": true}));
     let settings = CallSettings { model: Some("fast".into()), temperature: Some(0.5), ..CallSettings::default() };
-    let chain = ChainOfThought::new(signature.clone()).with_predict(|predict| predict.with_settings(settings.clone()));
+    let chain =
+        ChainOfThought::new(signature.clone()).with_predict(|predict| predict.with_settings(settings.clone()).with_adapter(Adapter::Xml));
     let program = Overlaid::new(Arc::new(chain), Overlay::default().with_demos("predict", vec![demo.clone()]));
-    let about =
-        About { signature: Some(signature), module: Some("ChainOfThought".into()), profile: Some("careful".into()), ..About::default() };
+    let about = About { profile: Some("careful".into()), model: Some("fast".into()), ..About::default() };
     let text = SavedProgram::of(&program).with_about(about).to_text();
     let read = SavedProgram::read(&text).unwrap();
     assert_eq!(read.about.profile.as_deref(), Some("careful"));
+    assert_eq!(read.about.signature.as_ref(), Some(&signature));
     let built = read.build().unwrap();
     let named = built.predictors();
+    assert_eq!(named[0].state.adapter, Some(Adapter::Xml));
     assert_eq!(named[0].state.signature, program.predictors()[0].state.signature);
     assert_eq!((&named[0].state.demos[0], &named[0].state.settings), (&demo, &settings));
     assert_eq!(read.updated(&built).to_text(), text);

@@ -55,7 +55,7 @@ fn learns() -> String {
 }
 
 fn examples(count: usize) -> Vec<Example> {
-    let text = |n: usize| format!("text {n} is {}", if n % 2 == 0 { "even" } else { "odd" });
+    let text = |n: usize| format!("text {n} is {}", if n.is_multiple_of(2) { "even" } else { "odd" });
     (0..count).map(|n| Example::new(record([("text", text(n).into()), ("label", "good".into())]), ["text"])).collect()
 }
 
