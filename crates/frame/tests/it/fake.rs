@@ -124,7 +124,7 @@ fn usual_answer(call: &Call) -> Value {
         Contract::Turn(_) => Value::Null,
         Contract::Embedding { .. } => call.user.split(' ').take(2).map(|word| json!(word.len() as f64)).collect(),
         Contract::Text => json!(format!("<{}>", call.user)),
-        Contract::Json(schema) => value_of(schema.kind(), &call.user),
+        Contract::Json(schema) | Contract::JsonTurn { schema, .. } => value_of(schema.kind(), &call.user),
     }
 }
 
