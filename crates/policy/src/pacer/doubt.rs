@@ -8,6 +8,9 @@ use std::time::Duration;
 const ENOUGH: u64 = 3;
 /// From this share on it is a limit.
 const LIMIT_SHARE: f64 = 0.5;
+/// Once so many of them were served, the rest need not be heard. Not less: requests overtake each other on their way, and some that
+/// were sent after the refused one came in before it.
+const SERVED_SHARE: f64 = 0.75;
 /// Of at least so many no more than this share: it is chance for sure.
 const SURE: (u64, f64) = (20, 0.25);
 /// So many instants of sending are remembered, at least this far apart.
@@ -106,7 +109,7 @@ impl Doubt {
         // who was not refused by now is being answered
         let over = self.until.is_some_and(|until| now >= until);
         let sure = self.later >= SURE.0 && refused <= SURE.1 * later;
-        (over || served >= LIMIT_SHARE * later).then_some(Finding::Chance { sure })
+        (over || served >= SERVED_SHARE * later).then_some(Finding::Chance { sure })
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Pacer {
     chance: Option<Run>,
     /// Until then there is no doubt about that.
     sure_until: Duration,
+    /// What was sent since that was found, and refused of it.
+    sure: Run,
     /// Until then a lower pace has proven to change nothing.
     futile_until: Duration,
     /// What was let through since the last limit was reached, and since when.
@@ -158,6 +160,8 @@ const FUTILE_FOR: Duration = Duration::from_secs(600);
 /// Where it is sure that refusals come by chance, there is no doubt for so many times as long as a doubt takes: doubts cost a
 /// tenth of the time at most.
 const SURE_FOR: u32 = 10;
+/// So many refusals, and more than half of all: nothing is sure any more.
+const SURE_NO_MORE: u64 = 20;
 /// Rounds without a single answer after which waiting is no use.
 const BARREN_ROUNDS: u32 = 8;
 /// A limit that is over so soon does not count over a minute. The second time in a row it trickles.
@@ -199,6 +203,7 @@ impl Pacer {
             tolerant_until: Duration::ZERO,
             chance: None,
             sure_until: Duration::ZERO,
+            sure: Run { since: Duration::ZERO, sent: 0, refused: 0, served: false },
             futile_until: Duration::ZERO,
             run: Run { since: Duration::ZERO, sent: 0, refused: 0, served: false },
             short_rests: 0,
@@ -232,6 +237,7 @@ impl Pacer {
                 self.marks.sent(now);
                 self.of_requests = (self.of_requests.0 * LATELY + 1.0, self.of_requests.1 * LATELY);
                 self.run.sent += 1;
+                self.sure.sent += 1;
                 if let Some(chance) = &mut self.chance {
                     chance.sent += 1;
                 }
@@ -269,6 +275,11 @@ impl Pacer {
     /// more than they are; slow ones come when less is sent, so of the requests they do. The lesser share is right.
     fn refused_share(&self) -> f64 {
         self.of_replies.min(self.of_requests.1 / self.of_requests.0.max(LEAST_LATELY))
+    }
+
+    /// Most of what was sent since it was sure was refused: it was a limit after all.
+    fn is_sure_no_more(&self) -> bool {
+        self.sure.refused >= SURE_NO_MORE && 2 * self.sure.refused > self.sure.sent
     }
 
     /// After this long without a refusal, a request was not refused.
@@ -361,7 +372,8 @@ impl Pacer {
         if understood || self.doubt.is_some() {
             return;
         }
-        let seldom = now < self.sure_until || now < self.tolerant_until && self.refused_share() < LIMIT_SHARE;
+        self.sure.refused += u64::from(started >= self.sure.since);
+        let seldom = now < self.sure_until && !self.is_sure_no_more() || now < self.tolerant_until && self.refused_share() < LIMIT_SHARE;
         let soon = told.is_none_or(|at| at <= now.saturating_add(SHORT_REST));
         let heard = match &mut self.phase {
             Phase::Rest(rest) => {
@@ -412,7 +424,11 @@ impl Pacer {
                 if sure {
                     self.tolerant_until = now.saturating_add(TOLERANT);
                     self.futile_until = self.futile_until.max(self.tolerant_until);
+                    self.sure = Run { since: now, sent: 0, refused: 0, served: false };
                     self.sure_until = now.saturating_add(doubt.patience.saturating_mul(SURE_FOR));
+                    if let Phase::Open(opening) = &mut self.phase {
+                        opening.feel_forward(now);
+                    }
                 }
                 self.by_chance(now, doubt.first);
             }

@@ -25,6 +25,9 @@ const LATELY: Duration = Duration::from_secs(5);
 /// all a quick server needs, and few enough to be refused without harm.
 const MOST_SPARE: u64 = 64;
 
+/// Enough to tell chance from a limit.
+const FEELER: u64 = 40;
+
 /// Limits are round numbers. A lump that ends just past one, and then listens, finds that limit with a handful of refusals.
 const ROUND: [u64; 9] = [10, 12, 15, 20, 30, 40, 50, 60, 80];
 /// Beyond the first thousands there is no more hurry, and a lump refused is a large one.
@@ -110,6 +113,12 @@ impl Opening {
         self.tick_at = now;
         self.sent += 1;
         Ok(())
+    }
+
+    /// The next lump is a small one: a lump that ended just past a limit meets few refusals too, and looks like chance.
+    pub(super) fn feel_forward(&mut self, now: Duration) {
+        self.rung = self.rung.min(self.sent.saturating_add(FEELER));
+        self.tick_at = now;
     }
 
     /// The pause in which to listen.

@@ -12,6 +12,8 @@ use crate::{Course, Effort, Efforts, Fault, FaultClass, Parameter, Parameters, S
 pub(super) enum Move {
     /// The same again after a wait, a few times; another route where the wait is long and there is one.
     Wait,
+    /// The same, but once.
+    WaitOnce,
     /// The same, for a limit: often, since waiting is what helps.
     WaitForLimit,
     /// The same again at once.
@@ -92,6 +94,8 @@ impl Scene<'_> {
         match one {
             Move::Wait if course.repeats >= RETRIES => None,
             Move::Wait => self.wait(course.repeats),
+            Move::WaitOnce if course.repeats > 1 => None,
+            Move::WaitOnce => self.wait(0),
             Move::WaitForLimit if course.rate_limited > self.most_waits() => None,
             Move::WaitForLimit => self.wait(course.rate_limited),
             Move::AtOnce if course.repeats >= TIMEOUTS => None,

@@ -43,7 +43,8 @@ pub(super) fn moves(fault: &Fault) -> &'static [Move] {
         // bad moments
         F::Overloaded | F::ServerError | F::Cut | F::Garbled => &[M::WithoutProviderByNow, M::Wait, M::Route],
         F::Timeout => &[M::WithoutProvider, M::AtOnce, M::Route],
-        F::Unreachable => &[M::Wait, M::Route],
+        // where nobody listens, somebody elsewhere may: a second try, then there; without another place, patience
+        F::Unreachable => &[M::WaitOnce, M::Route, M::Wait],
         F::NotTheService => &[M::Route],
         F::NotReady => &[M::Wait],
         // the answer itself
