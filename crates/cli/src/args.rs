@@ -308,12 +308,26 @@ pub(crate) enum RunsCommand {
     Show {
         /// The run's id, or its beginning.
         id: String,
-        /// Show the calls of this input row, counted from 0, with every attempt.
-        #[arg(long)]
+        /// Show what was asked for this row and every attempt; rows are those an operator was given, counted from 0.
+        #[arg(long, value_name = "N")]
         row: Option<u64>,
         /// Show the failed calls.
         #[arg(long)]
         failed: bool,
+    },
+    /// From a row to the calls that made its values: what was asked, the answer, every attempt, who served it and what it
+    /// cost. Nothing is asked again.
+    Trace {
+        /// The run's id, or its beginning.
+        id: String,
+        /// The row, as the operators of the query counted it: from 0, in the order in which rows came to them.
+        row: u64,
+        /// Only what this function asked, such as semantic_map.
+        #[arg(long, value_name = "NAME")]
+        operator: Option<String>,
+        /// The format.
+        #[arg(long, value_enum, default_value = "text")]
+        format: TraceFormat,
     },
     /// Run the query again: what is answered comes from memory, what failed is asked again.
     Retry {
@@ -334,6 +348,15 @@ pub(crate) enum RunsCommand {
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
     },
+}
+
+/// The format of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For reading on a screen.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// The format of an export.

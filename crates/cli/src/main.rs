@@ -17,6 +17,7 @@ mod runs;
 mod screen;
 mod sim;
 mod sql;
+mod trace;
 mod usage;
 
 use clap::Parser;

@@ -15,6 +15,7 @@ mod gate;
 mod input;
 mod keys;
 mod limits;
+mod lineage;
 mod memory;
 mod output;
 mod rows;

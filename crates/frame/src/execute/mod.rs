@@ -2,6 +2,7 @@
 
 mod asking;
 mod held;
+mod lineage;
 mod memory;
 mod runtime;
 mod settled;
