@@ -12,6 +12,7 @@ use corsac_wire::catalog::Pricing;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::batch::Batches;
 use crate::compose::{self, Composer};
@@ -24,7 +25,9 @@ use crate::outlook::Outlooks;
 use crate::purse::Purses;
 use crate::record::{call_record, failed_outcome, recalled};
 use crate::stream::Listener;
-use crate::{Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source, Tally};
+use crate::{
+    Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source, Tally, trace,
+};
 
 /// The scheduler that every caller in the process shares.
 #[derive(Debug)]
@@ -215,7 +218,12 @@ impl Dispatcher {
     ) -> Outcome {
         let outcome = match self.recall(fingerprint, call) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => self.ask_model(fingerprint, routes, call, abandoned, listener).await,
+            Ok(None) => {
+                let span = trace::call_span(call);
+                let outcome = self.ask_model(fingerprint, routes, call, abandoned, listener).instrument(span.clone()).await;
+                trace::close_call(&span, &outcome);
+                outcome
+            }
             Err(failure) => Err(failure),
         };
         pilot.land(&outcome);

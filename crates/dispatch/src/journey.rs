@@ -318,11 +318,12 @@ impl Dispatcher {
         let deadlines = &self.settings.deadlines;
         let path = if matches!(call.contract, Contract::Embedding { .. }) { "embeddings" } else { "chat/completions" };
         let request = Request::post(path, body, self.settings.timeout_of(route)).first_byte(deadlines.first_byte);
-        let span = trace::span(call, model, course.max_tokens, door);
+        let temperature = call.settings.temperature.or(self.settings.request_of(route).temperature);
+        let span = trace::span(call, model, course.max_tokens, temperature, door, &self.settings);
         let reading = listener.hear(door, request, deadlines, call, course.strategy, self.clock.epoch_ms()).instrument(span.clone()).await;
         let used = usage(&reading);
         let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used, door).await;
-        trace::close(&span, &reading, cost);
+        trace::close(&span, call, &reading, cost, &self.settings);
         let holds = slips.holds();
         slips.settle(charged(cost, &reading));
         let rests = self.settle_scopes(&reading, route, outlook);

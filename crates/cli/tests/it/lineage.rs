@@ -7,7 +7,7 @@ use crate::simulated::Simulated;
 const REVIEWS: &str = "id,text\n0,good\n1,good\n2,bad\n3,poisoned\n4,\n5,poisoned\n6,shaky\n";
 const QUERY: &str = "SELECT id, semantic_map('Say yes about {{ text }}', text) AS said FROM 'reviews.csv'";
 const SCRIPT: &str = "[[rule]]\ncontains = 'poisoned'\nfault = 'moderation_403'\n\
-                      [[rule]]\ncontains = 'shaky'\ntimes = 1\nfault = 'server_error_500'\n[[rule]]\ncontent = 'yes'";
+                      [[rule]]\ncontains = 'shaky'\ntimes = 1\nfault = 'http_500'\n[[rule]]\ncontent = 'yes'";
 
 fn one_run() -> (Simulated, Shell, String) {
     let server = Simulated::start(SCRIPT);
@@ -54,7 +54,10 @@ fn a_row_from_memory_is_traced_to_the_run_that_asked() {
     let second = list.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     assert_ne!(first, second);
     let asked = server.asked();
-    holds(&shown(&shell, &second, "1"), &["took the answer of row 0", "memory   yes", &format!("asked    in run {first} for row 0"), "HTTP 200"]);
+    holds(
+        &shown(&shell, &second, "1"),
+        &["took the answer of row 0", "memory   yes", &format!("asked    in run {first} for row 0"), "HTTP 200"],
+    );
     let trace = traced(&shell, &second, 6);
     let call = &trace["calls"][0];
     assert_eq!((&call["outcome"], &call["answer"], &call["cost"]), (&"from_memory".into(), &"yes".into(), &0.0.into()), "{trace}");
