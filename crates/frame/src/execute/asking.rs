@@ -12,10 +12,13 @@ use corsac_program::Program;
 use datafusion::common::{HashMap, Result};
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::figures::Figures;
 use super::lineage::Lineage;
 use super::memory::Memory;
 use super::runtime::QueryRuntime;
+use super::PlannedCall;
 use super::settled::{Settled, Slot, bad_input, without_request};
 use crate::answer_type::excerpt;
 use crate::cell::Cells;
@@ -30,11 +33,19 @@ pub(super) struct Question {
     operator: Arc<str>,
     contract: Contract,
     memory: Arc<Mutex<Memory>>,
+    figures: Arc<Figures>,
 }
 
 impl Question {
-    pub(super) fn new(program: Program, identity: &Arc<str>, runtime: &QueryRuntime) -> Question {
-        Question { operator: program.operator().into(), contract: program.contract(), memory: runtime.memory(identity), program }
+    pub(super) fn new(call: &PlannedCall, runtime: &QueryRuntime) -> Question {
+        let program = call.program().clone();
+        Question {
+            operator: program.operator().into(),
+            contract: program.contract(),
+            memory: runtime.memory(&call.bound.identity),
+            figures: Arc::clone(call.figures()),
+            program,
+        }
     }
 }
 
@@ -67,6 +78,7 @@ struct Flight {
     question: usize,
     input: Box<[u8]>,
     excerpt: String,
+    started: Instant,
     places: Vec<Place>,
 }
 
@@ -114,6 +126,7 @@ impl Asking {
     pub(super) fn slot(&mut self, question: usize, inputs: &Inputs<'_>, place: Place) -> Result<Slot> {
         let row = place.row;
         if inputs.reached.is_some_and(|reached| !(reached.value(row))) {
+            self.questions[question].figures.row(false);
             return Ok(Slot::Nothing);
         }
         let mut key = std::mem::take(&mut self.key);
@@ -122,6 +135,7 @@ impl Asking {
             true => self.slot_for(question, &key, inputs, place)?,
         };
         self.key = key;
+        self.questions[question].figures.row(!matches!(slot, Slot::Nothing));
         Ok(slot)
     }
 
@@ -130,7 +144,9 @@ impl Asking {
         let remembered = asked.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key);
         if let Some(settled) = remembered {
             self.lineage.take(settled.entry(), place.ordinal);
+            asked.figures.shared(1);
             if let Some(failure) = settled.failure() {
+                asked.figures.failed(1);
                 let text = String::from_utf8_lossy(key);
                 self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &text);
             }
@@ -138,6 +154,7 @@ impl Asking {
         }
         if let Some(flight) = self.under_way[question].get(key).and_then(|number| self.flights.get_mut(number)) {
             flight.places.push(place);
+            asked.figures.shared(1);
             return Ok(Slot::Waiting);
         }
         let largest = self.runtime.limits.largest_input_bytes;
@@ -153,6 +170,7 @@ impl Asking {
                     let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
                     self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &prompt.user);
                     self.lineage.fail(&asked.operator, place.ordinal, &prompt.user, failure);
+                    asked.figures.failed(1);
                     return Ok(Slot::Done(Arc::clone(unasked)));
                 }
                 self.start(question, key.into(), prompt.system, prompt.user, place);
@@ -165,7 +183,8 @@ impl Asking {
     /// A row that cannot be asked about fails alone.
     fn refuse(&mut self, question: usize, key: &[u8], message: String, place: Place) -> Result<Slot> {
         let failure = bad_input(message);
-        let operator = &self.questions[question].operator;
+        let Question { operator, figures, .. } = &self.questions[question];
+        figures.failed(1);
         let input = String::from_utf8_lossy(key);
         self.runtime.progress.rows_failed(&failure, 1, operator, place.ordinal, &input);
         self.lineage.fail(operator, place.ordinal, &input, &failure);
@@ -195,7 +214,7 @@ impl Asking {
             (number, entry, outcome.unwrap_or_else(|_| Err(without_request(FailureKind::Internal, DEFECT.to_owned()))))
         });
         self.under_way[question].insert(input.clone(), number);
-        self.flights.insert(number, Flight { question, input, excerpt, places: vec![place] });
+        self.flights.insert(number, Flight { question, input, excerpt, started: Instant::now(), places: vec![place] });
     }
 
     /// The next call that ended, if one did.
@@ -217,10 +236,11 @@ impl Asking {
     }
 
     fn land(&mut self, flight: Flight, entry: Option<Fingerprint>, outcome: Outcome) -> Result<Landing> {
-        let Flight { question, input, excerpt, places } = flight;
+        let Flight { question, input, excerpt, started, places } = flight;
         self.under_way[question].remove(&input);
         let asked = &self.questions[question];
         self.runtime.progress.call_finished(&outcome);
+        asked.figures.ended(&outcome, started.elapsed());
         let was_answered = outcome.is_ok();
         // a call that was only broken off is not kept
         let entry = entry.filter(|_| !matches!(&outcome, Err(failure) if failure.kind == FailureKind::Interrupted));
@@ -232,6 +252,7 @@ impl Asking {
         let mut worth_remembering = true;
         if let Some(failure) = settled.failure() {
             self.runtime.progress.rows_failed(failure, places.len() as u64, &asked.operator, first, &excerpt);
+            asked.figures.failed(places.len() as u64);
             if was_answered {
                 // the ledger has the answer; that no column can hold it is found out here
                 places.iter().for_each(|place| self.lineage.fail(&asked.operator, place.ordinal, &excerpt, failure));
