@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn what_is_no_explain_of_ours_is_left_alone() {
-        for sql in ["SELECT 1", "", "EXPLAIN", "EXPLAINED", "EXPLAIN FORMAT TREE SELECT 1", "EXPLAIN (SELECT 1)", "EXPLAIN (FORMAT YAML) SELECT 1"] {
+        for sql in
+            ["SELECT 1", "", "EXPLAIN", "EXPLAINED", "EXPLAIN FORMAT TREE SELECT 1", "EXPLAIN (SELECT 1)", "EXPLAIN (FORMAT YAML) SELECT 1"]
+        {
             check(sql, None);
         }
         check("EXPLAIN /* without end", Some((false, false, "/* without end")));

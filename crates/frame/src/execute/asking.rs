@@ -14,11 +14,11 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::PlannedCall;
 use super::figures::Figures;
 use super::lineage::Lineage;
 use super::memory::Memory;
 use super::runtime::QueryRuntime;
-use super::PlannedCall;
 use super::settled::{Settled, Slot, bad_input, without_request};
 use crate::answer_type::excerpt;
 use crate::cell::Cells;
