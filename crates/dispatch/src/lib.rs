@@ -35,6 +35,7 @@ mod record;
 mod settings;
 mod stream;
 mod tally;
+pub mod telemetry;
 mod trace;
 mod turn;
 mod turns;

@@ -40,7 +40,7 @@ fn every_row_shows_its_attempts_and_remedies() {
     holds(&shown(&shell, &id, "1"), &["row 1  semantic_map", "took the answer of row 0", "good", "answer   yes", "HTTP 200"]);
     holds(&shown(&shell, &id, "3"), &["row 3  semantic_map", "failed   moderated", "HTTP 403", "→ "]);
     holds(&shown(&shell, &id, "5"), &["row 5  semantic_map", "took the answer of row 3", "failed   moderated", "HTTP 403", "→ "]);
-    holds(&shown(&shell, &id, "6"), &["HTTP 500", "→ retry", "HTTP 200", "answer   yes"]);
+    holds(&shown(&shell, &id, "6"), &["HTTP 500", "→ ", "HTTP 200", "answer   yes"]);
     shell.run(&["runs", "show", &id, "--row", "4"]).ends_with(0).prints("").says(&["row 4", "NULL or blank"]);
     assert_eq!(server.asked(), asked, "looking back asks nothing");
 }
@@ -60,7 +60,7 @@ fn a_row_from_memory_is_traced_to_the_run_that_asked() {
     );
     let trace = traced(&shell, &second, 6);
     let call = &trace["calls"][0];
-    assert_eq!((&call["outcome"], &call["answer"], &call["cost"]), (&"from_memory".into(), &"yes".into(), &0.0.into()), "{trace}");
+    assert_eq!((&call["outcome"], &call["answer"], &call["cost"]), (&"from_memory".into(), &"yes".into(), &"0".into()), "{trace}");
     assert_eq!(call["asked_by"]["run"], first.as_str());
     let attempts = call["asked_by"]["attempts"].as_array().unwrap();
     assert_eq!(attempts.iter().map(|attempt| attempt["http_status"].as_u64().unwrap()).collect::<Vec<_>>(), [500, 200]);
@@ -76,7 +76,7 @@ fn a_trace_tells_prompt_answer_attempts_provider_and_cost() {
     let call = &calls[0];
     assert_eq!((call["row"].as_u64(), call["asked_for_row"].as_u64(), call["rows"].as_u64()), (Some(1), Some(0), Some(2)), "{trace}");
     assert_eq!((call["input"].as_str(), call["answer"].as_str()), (Some("Say yes about good"), Some("yes")), "{trace}");
-    assert!(call["provider"].is_string() && call["cost"].as_f64().unwrap() > 0.0, "{trace}");
+    assert!(call["provider"].is_string() && call["cost"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{trace}");
     let attempt = &call["attempts"][0];
     assert_eq!((attempt["http_status"].as_u64(), attempt["cost_source"].as_str()), (Some(200), Some("reported")), "{trace}");
     assert_eq!(traced(&shell, &id, 4)["calls"].as_array().unwrap().len(), 0);
@@ -87,7 +87,8 @@ fn a_trace_tells_prompt_answer_attempts_provider_and_cost() {
 #[test]
 fn rows_that_were_never_asked_tell_why() {
     let (_server, shell, _) = one_run();
-    let query = "SELECT semantic_map('{{ a }}{{ b }}', a => text, b => repeat(text, 2000000)) FROM 'reviews.csv' WHERE text = 'good'";
+    let query =
+        "SELECT semantic_map('{{ long }}', long) FROM (SELECT repeat(text, 2000000) AS long FROM 'reviews.csv' WHERE text = 'good')";
     let id = shell.sql(query, &[]).ends_with(3).run_id();
     holds(&shown(&shell, &id, "1"), &["failed   bad_input", "MB"]);
     holds(&shell.run(&["runs", "show", &id]).ends_with(0).stdout, &["failed   1 bad_input (2 rows), first at row 0"]);

@@ -23,5 +23,6 @@ mod shell;
 mod simulated;
 mod spending;
 mod stopped;
+mod telemetry;
 mod trouble;
 mod usage;
