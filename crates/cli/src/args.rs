@@ -55,6 +55,9 @@ Functions:
   semantic_predicate('… {{ column }} …', column, …)       true or false, in SELECT and WHERE
   outcome(semantic_…(…))                                  {value, error_kind, error, attempts, cost, model, provider}
 
+EXPLAIN [FORMAT JSON] SELECT … shows the plan, requests, tokens and dollars; EXPLAIN ANALYZE [FORMAT JSON] SELECT … runs the query and tells what
+each function asked, knew, shared, lost and cost.
+
 Example:
   corsac sql \"SELECT text, semantic_classify(text, ['praise', 'complaint', 'question']) AS kind FROM 'reviews.csv' LIMIT 20\"";
 
@@ -82,7 +85,7 @@ pub(crate) struct Sql {
     /// What to do when a row has no answer: put NULL and go on, or fail.
     #[arg(long, value_enum, default_value = "null")]
     pub(crate) on_error: OnErrorChoice,
-    /// Show the plan and its price, and ask nothing.
+    /// Show the plan and its price, and ask nothing; with --format json for programs.
     #[arg(long)]
     pub(crate) explain: bool,
     /// Do not ask before spending.
