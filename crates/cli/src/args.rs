@@ -55,6 +55,9 @@ Functions:
   semantic_predicate('… {{ column }} …', column, …)       true or false, in SELECT and WHERE
   outcome(semantic_…(…))                                  {value, error_kind, error, attempts, cost, model, provider}
 
+EXPLAIN [FORMAT JSON] SELECT … shows the plan, requests, tokens and dollars; EXPLAIN ANALYZE [FORMAT JSON] SELECT … runs the query and tells what
+each function asked, knew, shared, lost and cost.
+
 Example:
   corsac sql \"SELECT text, semantic_classify(text, ['praise', 'complaint', 'question']) AS kind FROM 'reviews.csv' LIMIT 20\"";
 
@@ -82,7 +85,7 @@ pub(crate) struct Sql {
     /// What to do when a row has no answer: put NULL and go on, or fail.
     #[arg(long, value_enum, default_value = "null")]
     pub(crate) on_error: OnErrorChoice,
-    /// Show the plan and its price, and ask nothing.
+    /// Show the plan and its price, and ask nothing; with --format json for programs.
     #[arg(long)]
     pub(crate) explain: bool,
     /// Do not ask before spending.
@@ -308,12 +311,26 @@ pub(crate) enum RunsCommand {
     Show {
         /// The run's id, or its beginning.
         id: String,
-        /// Show the calls of this input row, counted from 0, with every attempt.
-        #[arg(long)]
+        /// Show what was asked for this row and every attempt; rows are those an operator was given, counted from 0.
+        #[arg(long, value_name = "N")]
         row: Option<u64>,
         /// Show the failed calls.
         #[arg(long)]
         failed: bool,
+    },
+    /// From a row to the calls that made its values: what was asked, the answer, every attempt, who served it and what it
+    /// cost. Nothing is asked again.
+    Trace {
+        /// The run's id, or its beginning.
+        id: String,
+        /// The row, as the operators of the query counted it: from 0, in the order in which rows came to them.
+        row: u64,
+        /// Only what this function asked, such as semantic_map.
+        #[arg(long, value_name = "NAME")]
+        operator: Option<String>,
+        /// The format.
+        #[arg(long, value_enum, default_value = "text")]
+        format: TraceFormat,
     },
     /// Run the query again: what is answered comes from memory, what failed is asked again.
     Retry {
@@ -334,6 +351,15 @@ pub(crate) enum RunsCommand {
         #[arg(long, value_enum, default_value = "jsonl")]
         format: ExportFormat,
     },
+}
+
+/// The format of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For reading on a screen.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// The format of an export.

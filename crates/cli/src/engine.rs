@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, DoorOptions, Engine as Kind, seconds};
+use corsac_dispatch::telemetry::TelemetrySettings;
 use corsac_dispatch::{App, Catalog, Clock, Contract, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
 use corsac_frame::KindsAsked;
 use corsac_ledger::Ledger;
@@ -105,6 +106,7 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         settings.set_timeout(timeout);
     }
     settings.memory.fresh = asking.fresh;
+    settings.trace_content = TelemetrySettings::wants_content(|name| std::env::var(name).ok());
     settings.catalog_folder = home::folder().ok().map(|folder| folder.join("catalog"));
     Ok(Prepared {
         choice,

@@ -81,6 +81,10 @@ impl Job {
         })
     }
 
+    pub(crate) fn run_id(&self) -> &RunId {
+        &self.run
+    }
+
     pub(crate) fn session(&self) -> &Session {
         &self.planning.session
     }

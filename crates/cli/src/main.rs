@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod engine;
 mod exit;
+mod explain;
 mod home;
 mod interrupt;
 mod job;
@@ -17,9 +18,11 @@ mod runs;
 mod screen;
 mod sim;
 mod sql;
+mod trace;
 mod usage;
 
 use clap::Parser;
+use corsac_dispatch::telemetry::{Telemetry, TelemetrySettings};
 
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
@@ -47,7 +50,16 @@ fn main() -> std::process::ExitCode {
             return Exit::Failure.into();
         }
     };
-    let result = runtime.block_on(run(arguments.command));
+    let result = runtime.block_on(async {
+        let telemetry = telemetry()?;
+        let result = run(arguments.command).await;
+        if let Some(telemetry) = telemetry
+            && let Err(lost) = telemetry.end().await
+        {
+            screen::error(&lost.to_string());
+        }
+        result
+    });
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),
@@ -58,6 +70,13 @@ fn main() -> std::process::ExitCode {
             stop.exit.into()
         }
     }
+}
+
+/// Spans are gathered if the environment names a collector.
+fn telemetry() -> Result<Option<Telemetry>, exit::Stop> {
+    let settings = TelemetrySettings::read(|name| std::env::var(name).ok());
+    let started = settings.and_then(|settings| settings.map(Telemetry::start).transpose());
+    started.map_err(|error| exit::Stop::new(Exit::Configuration, error.to_string()))
 }
 
 async fn run(command: Command) -> Result<Exit, exit::Stop> {

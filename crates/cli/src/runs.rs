@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::args::{ExportFormat, RunsCommand};
+use crate::args::{ExportFormat, RunsCommand, TraceFormat};
 use crate::exit::{Exit, Stop};
 use crate::progress::{clock, grouped};
 use crate::sql::Kept;
-use crate::{home, screen, sql};
+use crate::{home, screen, sql, trace};
 
 pub(crate) async fn run(command: RunsCommand) -> Result<Exit, Stop> {
     let ledger = home::ledger()?;
     match command {
         RunsCommand::List { number } => list(&ledger, number)?,
         RunsCommand::Show { id, row, failed } => show(&ledger, &id, row, failed)?,
+        RunsCommand::Trace { id, row, operator, format } => trace::run(&ledger, &id, row, operator.as_deref(), format)?,
         RunsCommand::Retry { id, quiet } => return retry(&ledger, &id, quiet).await,
         RunsCommand::Export { id, out, format } => export(&ledger, &id, out.as_deref(), format)?,
     }
@@ -57,18 +58,10 @@ fn list(ledger: &Ledger, number: usize) -> Result<(), Stop> {
 fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(), Stop> {
     let run = ledger.run(id)?;
     if let Some(row) = row {
-        let calls = ledger.calls_of_row(&run.id, None, row)?;
-        if calls.is_empty() {
-            screen::note(&format!(
-                "no call of run {} was made for row {row} (rows count from 0; rows with equal inputs share the first one's call)",
-                run.id
-            ));
-        }
-        calls.iter().for_each(|call| show_call(call, true));
-        return Ok(());
+        return trace::run(ledger, id, row, None, TraceFormat::Text);
     }
     if failed {
-        return show_calls(ledger, &run, CallFilter::Failed, true, &format!("no call of run {} failed", run.id));
+        return show_calls(ledger, &run, CallFilter::Failed, &format!("no call of run {} failed", run.id));
     }
     let took =
         run.ended_ms.map_or("not ended".to_owned(), |ended| clock(Duration::from_millis((ended - run.started_ms).max(0).unsigned_abs())));
@@ -96,9 +89,10 @@ fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(),
     }
     for kind in ledger.failures_by_kind(&run.id)? {
         screen::result(&format!(
-            "failed   {} {}, first at row {} (from 0): {}",
+            "failed   {} {}{}, first at row {} (from 0): {}",
             grouped(kind.calls),
             kind.kind,
+            if kind.rows > kind.calls { format!(" ({} rows)", grouped(kind.rows)) } else { String::new() },
             kind.first_row,
             excerpt(&kind.first_message, 200)
         ));
@@ -112,53 +106,17 @@ fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(),
     Ok(())
 }
 
-fn show_calls(ledger: &Ledger, run: &RunSummary, filter: CallFilter, whole: bool, none: &str) -> Result<(), Stop> {
+fn show_calls(ledger: &Ledger, run: &RunSummary, filter: CallFilter, none: &str) -> Result<(), Stop> {
     let mut any = false;
     ledger.each_call(&run.id, filter, |call| {
         any = true;
-        show_call(&call, whole);
+        trace::show_call(&call, None);
         ControlFlow::Continue(())
     })?;
     if !any {
         screen::note(none);
     }
     Ok(())
-}
-
-fn show_call(call: &CallView, whole: bool) {
-    screen::result(&format!("row {}  {}  {}", call.row, call.operator, call.cost()));
-    screen::result(&format!("  input    {}", excerpt(&call.input, 400)));
-    match &call.outcome {
-        CallViewOutcome::Answered(answer) => {
-            screen::result(&format!("  answer   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400)))
-        }
-        CallViewOutcome::FromMemory(answer) => {
-            screen::result(&format!("  memory   {}", excerpt(answer.as_ref().map_or("(replaced since)", |a| a.body.as_str()), 400)))
-        }
-        CallViewOutcome::Failed { kind, message } => screen::result(&format!("  failed   {kind}: {message}")),
-    }
-    if whole {
-        for attempt in &call.attempts {
-            let served = attempt.model_served.as_deref().unwrap_or(&attempt.model_asked);
-            let by = attempt.provider.as_deref().map_or(String::new(), |provider| format!(" by {provider}"));
-            let status = attempt.http_status.map_or("no reply".to_owned(), |status| format!("HTTP {status}"));
-            screen::result(&format!(
-                "  attempt  {}  {served}{by}  {}  {status}  {} ms  {} + {} tokens  {}",
-                moment(attempt.started_ms),
-                attempt.strategy,
-                attempt.duration_ms,
-                attempt.usage.prompt_tokens,
-                attempt.usage.completion_tokens,
-                attempt.cost
-            ));
-            if let Some(fault) = &attempt.fault {
-                screen::result(&format!("           {fault}: {}", excerpt(attempt.message.as_deref().unwrap_or_default(), 300)));
-            }
-            if let Some(remedy) = &attempt.remedy {
-                screen::result(&format!("           → {remedy}"));
-            }
-        }
-    }
 }
 
 async fn retry(ledger: &Ledger, id: &str, quiet: bool) -> Result<Exit, Stop> {
@@ -250,7 +208,7 @@ const COLUMNS: [&str; 16] = [
     "fingerprint",
 ];
 
-fn exported(run: &RunSummary, call: &CallView) -> Value {
+pub(crate) fn exported(run: &RunSummary, call: &CallView) -> Value {
     let (outcome, answer, kind, error) = match &call.outcome {
         CallViewOutcome::Answered(answer) => ("answered", answer.as_ref(), None, None),
         CallViewOutcome::FromMemory(answer) => ("from_memory", answer.as_ref(), None, None),
@@ -298,12 +256,12 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-fn moment(epoch_ms: i64) -> String {
+pub(crate) fn moment(epoch_ms: i64) -> String {
     let seconds = OffsetDateTime::from_unix_timestamp(epoch_ms.div_euclid(1_000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     seconds.format(&Rfc3339).unwrap_or_default()
 }
 
-fn excerpt(text: &str, characters: usize) -> String {
+pub(crate) fn excerpt(text: &str, characters: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > characters { line.chars().take(characters - 1).chain(['…']).collect() } else { line }
 }

@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::time::Instant;
 
 use corsac_dispatch::{Engine, Forecast, Questions, forecast};
-use corsac_frame::{Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
+use corsac_frame::{Explain, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
 use corsac_ledger::Ledger;
 use corsac_policy::Estimate;
 use corsac_wire::Usd;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::{EngineChoice, OnErrorChoice, OutputFormat, Sql};
 use crate::engine::{self, Prepared};
 use crate::exit::{Exit, Stop};
+use crate::explain::{self, Analysis};
 use crate::job::{Job, Planning, Told};
 use crate::progress::grouped;
 use crate::{home, screen};
@@ -47,22 +49,30 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         named.push(name.trim());
         planning.session.register(name.trim(), source).await?;
     }
-    let query = planning.session.plan(&text).await?;
+    let explained = Explain::of(&text);
+    let query = planning.session.plan(explained.map_or(text.as_str(), |explain| explain.query)).await?;
+    let (plans_only, analyzes) = match explained {
+        Some(explain) => (arguments.explain || !explain.analyze, explain.analyze),
+        None => (arguments.explain, false),
+    };
+    let as_json =
+        explained.is_some_and(|explain| explain.json) || matches!(arguments.format, Some(OutputFormat::Json | OutputFormat::Jsonl));
     let asks = query.has_semantic_calls();
     if asks {
         prepared.kinds = query.kinds_asked();
-        let must_know = arguments.explain || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
+        let must_know = plans_only || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
     }
-    if arguments.explain {
-        return explain(&query, &prepared).await;
+    if plans_only {
+        return explain::plan(&query, &prepared, as_json).await;
     }
     if !arguments.quiet {
         for warning in planning.session.warnings() {
             screen::note(&format!("corsac: {warning}"));
         }
     }
-    if !asks {
+    let (format, target) = if analyzes { (Format::Csv, Target::Writer(Box::new(std::io::sink()))) } else { (format, target) };
+    if !asks && !analyzes {
         corsac_frame::write(query.stream().await?, format, target)
             .await
             .or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
@@ -71,9 +81,15 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
     if !arguments.yes && !agreed(&query, &prepared).await? {
         return Err(Stop::new(Exit::Interrupted, "nothing was asked"));
     }
+    let (watch, plan) = (query.watch(), analyzes.then(|| query.explain()));
     let told = Told { command: "sql", query: text, settings: kept(&arguments)?, quiet: arguments.quiet };
     let mut job = Job::begin(planning, prepared, home::ledger()?, told).await?;
+    let started = Instant::now();
     let result = job.run(query, format, target).await;
+    if let (Some(explained), Ok(written)) = (&plan, &result) {
+        let operators = &watch.read();
+        Analysis { run: job.run_id(), explained, rows: written.rows, took: started.elapsed(), operators }.show(as_json);
+    }
     job.end(result.map(drop)).await
 }
 
@@ -143,17 +159,8 @@ pub(crate) fn terminal_width(to_screen: bool) -> Option<usize> {
     watched.then(|| terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0).max(40)))
 }
 
-async fn explain(query: &Query, prepared: &Prepared) -> Result<Exit, Stop> {
-    screen::result(&query.explain());
-    screen::result("");
-    for line in price_lines(&query.estimate().await?, prepared) {
-        screen::result(&line);
-    }
-    Ok(Exit::Done)
-}
-
 /// One line per operator and their sum.
-fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
+pub(crate) fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
     let models = prepared.models_shown();
     let ledger = home::ledger_if_any();
     let mut lines = Vec::new();
@@ -207,7 +214,7 @@ const CHAT_MARKS: f64 = 12.0;
 const LIST_MARKS: f64 = 2.0;
 
 /// What an operator will take, with what the ledger knows of earlier answers.
-fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger: Option<&Ledger>) -> Option<Forecast> {
+pub(crate) fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger: Option<&Ledger>) -> Option<Forecast> {
     let requests = requests(estimate)?;
     let marks = if estimate.contract.is_embedding() { LIST_MARKS } else { CHAT_MARKS };
     let prompt_tokens = estimate.system_tokens as f64 + estimate.mean_user_tokens.unwrap_or(ORDINARY_TOKENS) + marks;

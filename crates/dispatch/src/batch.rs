@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exchange::RawReply;
 use crate::read::{Reading, Validated};
-use crate::record::{call_record, stored};
+use crate::record::{call_record, failed_outcome, stored};
 use crate::stream::Listener;
 use crate::{Answer, Call, Contract, Dispatcher, Failure, FailureKind, Outcome, Source, vector};
 
@@ -112,7 +112,11 @@ impl Dispatcher {
                     open.push(batch);
                 }
                 Err(failure) => {
-                    for waiting in batch {
+                    for (place, waiting) in batch.into_iter().enumerate() {
+                        // the requests, if there were any, stand with the first text already
+                        if place > 0 || failure.attempts == 0 {
+                            self.note_unasked(waiting.fingerprint, &waiting.call, &failure);
+                        }
                         // who went away needs no answer
                         let _ = waiting.reply.send(Err(failure.clone()));
                     }
@@ -143,18 +147,24 @@ impl Dispatcher {
             }
             Ok((validated, _)) => {
                 let got = validated.value.as_array().map_or(0, Vec::len);
-                Err(Failure::new(FailureKind::InvalidAnswer, format!("{got} vectors came back for {} texts", distinct.len())))
+                let why = format!("{got} vectors came back for {} texts", distinct.len());
+                let failure = Failure { attempts: journey.requests, cost: journey.cost, ..Failure::new(FailureKind::InvalidAnswer, why) };
+                Err(self.record_failed_batch(first, failure, journey.attempts).await)
             }
             Err(ends) => {
                 let failure = self.failed(ends, &routes, &journey);
-                if !journey.attempts.is_empty() {
-                    let outcome = CallOutcome::Failed { kind: failure.kind.name().into(), message: failure.message.to_string() };
-                    let record = call_record(first.fingerprint, &first.call, outcome, journey.attempts);
-                    self.ledger.record(record).await.map_err(|error| Failure::ledger(&error))?;
-                }
-                Err(failure)
+                Err(self.record_failed_batch(first, failure, journey.attempts).await)
             }
         }
+    }
+
+    /// Records the requests of a batch that failed, with its first text.
+    async fn record_failed_batch(&self, first: &Waiting, failure: Failure, attempts: Vec<AttemptRecord>) -> Failure {
+        if attempts.is_empty() {
+            return failure;
+        }
+        let record = call_record(first.fingerprint, &first.call, failed_outcome(&failure), attempts);
+        self.ledger.record(record).await.map_or_else(|error| Failure::ledger(&error), |()| failure)
     }
 
     /// Records each vector and lets it go. The request stands with the first text; the others carry their share of its cost.
@@ -180,7 +190,9 @@ impl Dispatcher {
                     call_record(waiting.fingerprint, &waiting.call, CallOutcome::Answered(kept), attempts.take().unwrap_or_default());
                 self.ledger.record(record).await.map(|()| one).map_err(|error| Failure::ledger(&error))
             } else {
-                Ok(one)
+                let outcome = Ok(one);
+                self.note_shared(waiting.fingerprint, &waiting.call, &outcome);
+                outcome
             };
             let _ = waiting.reply.send(outcome);
         }

@@ -241,4 +241,19 @@ pub trait Ask: Send + Sync + fmt::Debug {
 
     /// The most calls worth having under way at once.
     fn window(&self) -> usize;
+
+    /// The name under which it is kept what becomes of this call; `None` where nothing is kept.
+    fn entry_of(&self, _call: &Call) -> Option<Fingerprint> {
+        None
+    }
+
+    /// Keeps that these rows took what became of a call of this run without asking themselves. The row that the call was
+    /// made for is none of them.
+    fn note_rows(&self, _run: &RunId, _entry: Fingerprint, _rows: &[u64]) {}
+
+    /// Keeps a row that ends with a failure no call tells of, because nothing was asked or its answer was of no use, and
+    /// gives the name under which others that fail in the same way can be noted.
+    fn note_failed(&self, _origin: &Origin, _input: &str, _failure: &Failure) -> Option<Fingerprint> {
+        None
+    }
 }

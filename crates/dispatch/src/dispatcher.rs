@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::{CallOutcome, Fingerprint, Ledger};
+use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, RunId};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::batch::Batches;
 use crate::compose::{self, Composer};
@@ -22,9 +23,11 @@ use crate::gate::Gate;
 use crate::lessons::LessonBook;
 use crate::outlook::Outlooks;
 use crate::purse::Purses;
-use crate::record::{call_record, recalled};
+use crate::record::{call_record, failed_outcome, recalled};
 use crate::stream::Listener;
-use crate::{Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Outcome, Route, Settings, Source, Tally};
+use crate::{
+    Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source, Tally, trace,
+};
 
 /// The scheduler that every caller in the process shares.
 #[derive(Debug)]
@@ -194,7 +197,8 @@ impl Dispatcher {
                 Seat::Passenger(mut flight) => {
                     let landed = flight.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
                     if let Some(outcome) = landed {
-                        return outcome.map(|answer| Answer { cost: Usd::ZERO, attempts: 0, source: Source::Shared, ..answer });
+                        self.note_shared(fingerprint, &call, &outcome);
+                        return shared(outcome);
                     }
                     // the one who asked went away without an answer: ask in its place
                 }
@@ -214,11 +218,24 @@ impl Dispatcher {
     ) -> Outcome {
         let outcome = match self.recall(fingerprint, call) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => self.ask_model(fingerprint, routes, call, abandoned, listener).await,
+            Ok(None) => {
+                let span = trace::call_span(call);
+                let outcome = self.ask_model(fingerprint, routes, call, abandoned, listener).instrument(span.clone()).await;
+                trace::close_call(&span, &outcome);
+                outcome
+            }
             Err(failure) => Err(failure),
         };
         pilot.land(&outcome);
         outcome
+    }
+
+    /// Keeps what somebody got who waited for another's call; that may be one of another run.
+    pub(crate) fn note_shared(&self, fingerprint: Fingerprint, call: &Call, outcome: &Outcome) {
+        match outcome {
+            Ok(_) => self.ledger.note(call_record(fingerprint, call, CallOutcome::FromMemory, Vec::new())),
+            Err(failure) => self.note_unasked(fingerprint, call, failure),
+        }
     }
 
     /// Where a call may go, in order, all of them through doors that are there. A model that the call names comes before
@@ -272,5 +289,38 @@ impl Ask for Dispatcher {
 
     fn window(&self) -> usize {
         self.doors.first().map_or(1, |door| door.exchange.window())
+    }
+
+    fn entry_of(&self, call: &Call) -> Option<Fingerprint> {
+        let routes = self.routes_of(call).ok()?;
+        Some(self.fingerprint(call, &routes))
+    }
+
+    fn note_rows(&self, run: &RunId, entry: Fingerprint, rows: &[u64]) {
+        self.ledger.note_rows(run, entry, rows);
+    }
+
+    fn note_failed(&self, origin: &Origin, input: &str, failure: &Failure) -> Option<Fingerprint> {
+        let parts = ["failed/1", &origin.operator, failure.kind.name(), &failure.message];
+        let entry = Fingerprint::of(parts.map(str::as_bytes));
+        self.ledger.note(CallRecord {
+            run: origin.run.clone(),
+            fingerprint: entry,
+            operator: Arc::clone(&origin.operator),
+            row: origin.row,
+            input: input.to_owned(),
+            schema: None,
+            outcome: failed_outcome(failure),
+            attempts: Vec::new(),
+        });
+        Some(entry)
+    }
+}
+
+/// What somebody gets who waited for another's call: the requests and what they cost are the other's.
+fn shared(outcome: Outcome) -> Outcome {
+    match outcome {
+        Ok(answer) => Ok(Answer { cost: Usd::ZERO, attempts: 0, source: Source::Shared, ..answer }),
+        Err(failure) => Err(Failure { cost: Usd::ZERO, attempts: 0, ..failure }),
     }
 }

@@ -70,9 +70,12 @@ pub enum HttpOptionsError {
     Tls(String),
 }
 
+/// What sends all of our requests.
+pub(crate) type HttpClient = Client<HttpsConnector<ProxyConnector>, Full<Bytes>>;
+
 /// OpenRouter, or whatever speaks its API, over HTTP.
 pub struct HttpExchange {
-    client: Client<HttpsConnector<ProxyConnector>, Full<Bytes>>,
+    client: HttpClient,
     base_url: String,
     host: String,
     chat: Uri,
@@ -90,7 +93,7 @@ impl fmt::Debug for HttpExchange {
 }
 
 const CHAT: &str = "chat/completions";
-const LARGEST_REPLY: usize = 32 << 20;
+pub(crate) const LARGEST_REPLY: usize = 32 << 20;
 
 impl HttpExchange {
     /// Prepares to ask; opens no connection yet.
@@ -105,25 +108,7 @@ impl HttpExchange {
         if !matches!(base.scheme_str(), Some("http" | "https")) || base.query().is_some() {
             return Err(bad_url());
         }
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(options.connect));
-        // the machine's certificates, so that a company's own proxy is trusted; a bare container has none: then Mozilla's
-        let roots = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls_provider())
-            .or_else(|_| HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls_provider()).map_err(std::io::Error::other));
-        let https = roots
-            .map_err(|error| HttpOptionsError::Tls(error.to_string()))?
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(ProxyConnector::from_environment(connector));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .http2_adaptive_window(true)
-            .build(https);
+        let client = client(options.connect)?;
         Ok(HttpExchange {
             client,
             chat: format!("{base_url}/{CHAT}").parse().map_err(|_| bad_url())?,
@@ -233,6 +218,29 @@ impl Exchange for HttpExchange {
     }
 }
 
+/// Pooled connections, each made within this time, through the environment's proxy, trusting the machine's certificates.
+pub(crate) fn client(connect: Duration) -> Result<HttpClient, HttpOptionsError> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(connect));
+    // the machine's certificates, so that a company's own proxy is trusted; a bare container has none: then Mozilla's
+    let roots = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls_provider())
+        .or_else(|_| HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls_provider()).map_err(std::io::Error::other));
+    let https = roots
+        .map_err(|error| HttpOptionsError::Tls(error.to_string()))?
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(ProxyConnector::from_environment(connector));
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .http2_adaptive_window(true)
+        .build(https))
+}
+
 /// A server may echo what it was sent; the key must reach no message, ledger or result from there.
 fn without_key(key: Option<&SecretString>, body: Bytes) -> Bytes {
     let mut gap = KeyGap::new(key);
@@ -297,7 +305,7 @@ fn headers(options: &HttpOptions) -> Result<HeaderMap, HttpOptionsError> {
     Ok(headers)
 }
 
-fn reading(error: &(dyn Error + Send + Sync + 'static)) -> ExchangeError {
+pub(crate) fn reading(error: &(dyn Error + Send + Sync + 'static)) -> ExchangeError {
     if error.is::<http_body_util::LengthLimitError>() {
         ExchangeError::TooLarge(LARGEST_REPLY >> 20)
     } else {
@@ -306,7 +314,7 @@ fn reading(error: &(dyn Error + Send + Sync + 'static)) -> ExchangeError {
 }
 
 /// The causes of an error on one line, innermost last, each said once.
-fn causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next: Option<&(dyn Error + 'static)> = error.source().or(Some(error));
     while let Some(cause) = next {

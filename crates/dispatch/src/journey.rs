@@ -20,7 +20,7 @@ use crate::lane::Health;
 use crate::outlook::Outlook;
 use crate::purse::Slips;
 use crate::read::{Reading, Validated};
-use crate::record::{answer_text, call_record, stored, usage};
+use crate::record::{answer_text, call_record, failed_outcome, stored, usage};
 use crate::stream::Listener;
 use crate::{Answer, Call, Contract, Dispatcher, Failure, FailureKind, Outcome, Route, Source, trace};
 
@@ -66,7 +66,10 @@ impl Dispatcher {
     ) -> Outcome {
         let mut journey = match self.set_out(call, routes, abandoned).await {
             Ok(journey) => journey,
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                self.note_unasked(fingerprint, call, &failure);
+                return Err(failure);
+            }
         };
         let result = self.travel_in_time(call, routes, &mut journey, listener).await;
         match result {
@@ -89,13 +92,21 @@ impl Dispatcher {
             }
             Err(ends) => {
                 let failure = self.failed(ends, routes, &journey);
-                if !journey.attempts.is_empty() {
-                    let outcome = CallOutcome::Failed { kind: failure.kind.name().into(), message: failure.message.to_string() };
-                    let record = call_record(fingerprint, call, outcome, journey.attempts);
+                if journey.attempts.is_empty() {
+                    self.note_unasked(fingerprint, call, &failure);
+                } else {
+                    let record = call_record(fingerprint, call, failed_outcome(&failure), journey.attempts);
                     self.ledger.record(record).await.map_err(|error| Failure::ledger(&error))?;
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// Keeps that a call failed before anything was sent for it. One that was only not wanted any more is no failure.
+    pub(crate) fn note_unasked(&self, fingerprint: Fingerprint, call: &Call, failure: &Failure) {
+        if failure.kind != FailureKind::Interrupted {
+            self.ledger.note(call_record(fingerprint, call, failed_outcome(failure), Vec::new()));
         }
     }
 
@@ -307,11 +318,12 @@ impl Dispatcher {
         let deadlines = &self.settings.deadlines;
         let path = if matches!(call.contract, Contract::Embedding { .. }) { "embeddings" } else { "chat/completions" };
         let request = Request::post(path, body, self.settings.timeout_of(route)).first_byte(deadlines.first_byte);
-        let span = trace::span(call, model, course.max_tokens, door);
+        let temperature = call.settings.temperature.or(self.settings.request_of(route).temperature);
+        let span = trace::span(call, model, course.max_tokens, temperature, door, &self.settings);
         let reading = listener.hear(door, request, deadlines, call, course.strategy, self.clock.epoch_ms()).instrument(span.clone()).await;
         let used = usage(&reading);
         let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used, door).await;
-        trace::close(&span, &reading, cost);
+        trace::close(&span, call, &reading, cost, &self.settings);
         let holds = slips.holds();
         slips.settle(charged(cost, &reading));
         let rests = self.settle_scopes(&reading, route, outlook);

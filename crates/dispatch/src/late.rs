@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use corsac_ledger::RunId;
+use corsac_ledger::{Fingerprint, RunId};
 
-use crate::{Ask, Call, Dispatcher, Failure, FailureKind, Outcome};
+use crate::{Ask, Call, Dispatcher, Failure, FailureKind, Origin, Outcome};
 
 /// Answers nothing until it is opened; then calls go to a dispatcher, in the name of a run.
 #[derive(Debug, Default)]
@@ -34,5 +34,20 @@ impl Ask for LateAsk {
 
     fn window(&self) -> usize {
         self.opened.get().map_or(1, |(dispatcher, _)| dispatcher.window())
+    }
+
+    fn entry_of(&self, call: &Call) -> Option<Fingerprint> {
+        self.opened.get().and_then(|(dispatcher, _)| dispatcher.entry_of(call))
+    }
+
+    fn note_rows(&self, _run: &RunId, entry: Fingerprint, rows: &[u64]) {
+        if let Some((dispatcher, run)) = self.opened.get() {
+            dispatcher.note_rows(run, entry, rows);
+        }
+    }
+
+    fn note_failed(&self, origin: &Origin, input: &str, failure: &Failure) -> Option<Fingerprint> {
+        let (dispatcher, run) = self.opened.get()?;
+        dispatcher.note_failed(&Origin { run: run.clone(), ..origin.clone() }, input, failure)
     }
 }

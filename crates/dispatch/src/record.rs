@@ -7,7 +7,7 @@ use corsac_wire::Usd;
 use serde_json::Value;
 
 use crate::read::{Reading, Validated};
-use crate::{Answer, Call, Contract, Source, vector};
+use crate::{Answer, Call, Contract, Failure, Source, vector};
 
 /// What stands in the ledger for an answer.
 pub(crate) fn stored(answer: &Answer, contract: &Contract, usage: Usage, repaired: bool, created_ms: i64) -> StoredAnswer {
@@ -55,6 +55,11 @@ pub(crate) fn call_record(fingerprint: Fingerprint, call: &Call, outcome: CallOu
         outcome,
         attempts,
     }
+}
+
+/// How a failure stands in the ledger.
+pub(crate) fn failed_outcome(failure: &Failure) -> CallOutcome {
+    CallOutcome::Failed { kind: failure.kind.name().into(), message: failure.message.to_string() }
 }
 
 /// Tokens as they were told.

@@ -38,6 +38,8 @@ pub struct Settings {
     pub catalog_folder: Option<PathBuf>,
     /// The start of the sequence that spreads waits.
     pub chance_seed: u64,
+    /// Whether spans carry prompts and answers. Keys they never carry.
+    pub trace_content: bool,
 }
 
 /// A model behind a door, one key at one base URL, with what differs there from the settings all routes share.
@@ -325,6 +327,7 @@ impl Default for Settings {
             prices: HashMap::new(),
             catalog_folder: None,
             chance_seed: 0x5EED,
+            trace_content: false,
         }
     }
 }

@@ -58,6 +58,7 @@ mod bind;
 mod cell;
 mod error;
 mod execute;
+mod explain;
 mod function;
 mod names;
 mod node;
@@ -72,7 +73,9 @@ mod text;
 mod write;
 
 pub use error::FrameError;
+pub use execute::OperatorFigures;
+pub use explain::Explain;
 pub use progress::{FailureCount, Progress};
-pub use query::{KindsAsked, OperatorEstimate, Query, Rows, Sampled};
+pub use query::{KindsAsked, OperatorEstimate, OperatorReport, Query, Rows, Sampled, Watch};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
 pub use write::{Format, Target, Written, write};

@@ -22,7 +22,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::cell::{Cells, readable};
 use crate::error::FrameError;
-use crate::execute::{PlannedCall, QueryRuntime, SemanticExec};
+use crate::execute::{Figures, OperatorFigures, PlannedCall, QueryRuntime, SemanticExec};
 use crate::table::FileScan;
 
 /// How many rows an estimate looks at.
@@ -35,6 +35,35 @@ pub struct Query {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
     runtime: Arc<QueryRuntime>,
+}
+
+/// Looks on while a query runs.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    calls: Vec<(String, String, Arc<Figures>)>,
+}
+
+impl Watch {
+    /// What each call came to so far, those nearest to the tables first.
+    pub fn read(&self) -> Vec<OperatorReport> {
+        let read = |(operator, description, figures): &(String, String, Arc<Figures>)| OperatorReport {
+            operator: operator.clone(),
+            description: description.clone(),
+            figures: figures.read(),
+        };
+        self.calls.iter().map(read).collect()
+    }
+}
+
+/// What one call of a query came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorReport {
+    /// The operator's SQL name.
+    pub operator: String,
+    /// What it asks, as plans show it.
+    pub description: String,
+    /// What it came to.
+    pub figures: OperatorFigures,
 }
 
 /// What one call of a query will ask, as far as it can be known before it runs.
@@ -121,6 +150,13 @@ impl Query {
             }
         }
         kinds
+    }
+
+    /// What each call comes to, to be read while the query runs and after it, when the query itself is gone.
+    pub fn watch(&self) -> Watch {
+        let operators = self.operators();
+        let calls = operators.iter().flat_map(SemanticExec::calls);
+        Watch { calls: calls.map(|call| (call.program().operator().to_owned(), call.describe(), Arc::clone(call.figures()))).collect() }
     }
 
     /// The rows, in order. Dropping the stream stops everything that is under way.

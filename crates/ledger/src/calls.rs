@@ -11,7 +11,7 @@ use crate::batch::POSITION_BITS;
 use crate::recall::{self, counted};
 use crate::sums::stored;
 use crate::words::{WordTexts, leading};
-use crate::{AttemptRecord, CostSource, Fingerprint, StoredAnswer, Usage, shared};
+use crate::{AttemptRecord, CostSource, Fingerprint, RunId, StoredAnswer, Usage, shared};
 
 /// Characters of an input shown as an example of a failure.
 const EXAMPLE_CHARACTERS: usize = 200;
@@ -145,6 +145,23 @@ fn page_of_row(connection: &Connection, words: &WordTexts, run: i64, row: u64, f
         }
     }
     Ok(calls)
+}
+
+pub(crate) fn last_asked(
+    connection: &Connection,
+    words: &WordTexts,
+    fingerprint: &Fingerprint,
+) -> rusqlite::Result<Option<(RunId, CallView)>> {
+    let found = connection
+        .prepare_cached("SELECT id FROM call WHERE fingerprint = ? AND attempts > 0 ORDER BY id DESC LIMIT 1")?
+        .query_row([fingerprint.as_bytes()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(id) = found else { return Ok(None) };
+    let run = id >> POSITION_BITS;
+    let name: String = connection.prepare_cached("SELECT id FROM run WHERE number = ?")?.query_row([run], |row| row.get(0))?;
+    let mut read = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM call WHERE id = ?2"))?;
+    let call = read.query_and_then([run, id], |row| read_call(connection, words, span(run).0, row))?.next().transpose()?;
+    Ok(call.map(|call| (RunId(name.into()), call)))
 }
 
 fn read_call(connection: &Connection, words: &WordTexts, first: i64, row: &Row<'_>) -> rusqlite::Result<CallView> {

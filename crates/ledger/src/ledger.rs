@@ -306,6 +306,12 @@ impl Ledger {
         Ok(calls)
     }
 
+    /// The last call with this fingerprint for which requests were sent, and its run: where an answer from memory came from.
+    /// Looks through all calls from the newest on, which may take a while in a large ledger.
+    pub fn last_asked(&self, fingerprint: Fingerprint) -> Result<Option<(RunId, CallView)>, LedgerError> {
+        self.shared.lists.read(|connection, words| calls::last_asked(connection, words, &fingerprint))
+    }
+
     /// Goes through all calls of a run, a page at a time, so that memory stays bounded and nobody is kept waiting.
     /// Stops early when `visit` breaks.
     pub fn each_call(

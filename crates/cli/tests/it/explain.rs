@@ -67,3 +67,64 @@ fn a_plan_leaves_no_run() {
     shell.sql(QUERY, &["--explain"]).ends_with(0);
     shell.run(&["runs", "list"]).ends_with(0).prints("").says(&["Nothing was run yet"]);
 }
+
+/// Row 1 repeats row 0, row 3 is blank, row 4 is asked twice, row 5 is refused.
+const MIXED: &str = "id,text\n0,good\n1,good\n2,bad\n3,\n4,shaky\n5,poisoned\n";
+const SCRIPT: &str = "[[rule]]\ncontains = 'poisoned'\nfault = 'moderation_403'\n\
+                      [[rule]]\ncontains = 'shaky'\ntimes = 1\nfault = 'http_500'\n[[rule]]\ncontent = 'yes'";
+const MAP: &str = "SELECT id, semantic_map('Say yes about {{ text }}', text) AS said FROM 'reviews.csv'";
+
+fn mixed() -> (Simulated, Shell) {
+    let server = Simulated::start(SCRIPT);
+    let shell = Shell::at(server.url());
+    shell.file("reviews.csv", MIXED);
+    (server, shell)
+}
+
+#[test]
+fn a_plan_is_had_as_json() {
+    let (server, shell) = mixed();
+    for (query, flags) in [(MAP.to_owned(), &["--explain", "--format", "json"][..]), (format!("EXPLAIN FORMAT JSON {MAP}"), &[])] {
+        let plan: serde_json::Value = serde_json::from_str(&shell.sql(&query, flags).ends_with(0).stdout).unwrap();
+        let operator = &plan["operators"][0];
+        assert_eq!((operator["operator"].as_str(), operator["rows"].as_u64()), (Some("semantic_map"), Some(6)), "{plan}");
+        assert_eq!((operator["rows_are_exact"].as_bool(), operator["requests_at_most"].as_u64()), (Some(true), Some(5)), "{plan}");
+        assert!(operator["prompt_tokens"].as_u64() > Some(50), "{plan}");
+        let dollars = ["low", "likely", "high"].map(|name| plan["total"]["dollars"][name].as_str().unwrap().parse::<f64>().unwrap());
+        assert!(0.0 < dollars[0] && dollars[0] <= dollars[1] && dollars[1] <= dollars[2], "{plan}");
+        assert!(plan["plan"]["logical"].as_str().unwrap().contains("Semantic: semantic_map"), "{plan}");
+        assert!(plan["plan"]["physical"].as_str().unwrap().contains("SemanticExec"), "{plan}");
+    }
+    let text = shell.sql(&format!("EXPLAIN {MAP}"), &[]).ends_with(0).stdout;
+    assert!(text.contains("total  ≈ $0.0") && text.contains("≤ 5 requests"), "{text}");
+    assert_eq!(server.asked(), 0);
+}
+
+#[test]
+fn an_analysis_tells_what_each_operator_came_to() {
+    let (server, shell) = mixed();
+    let ran = shell.sql(&format!("EXPLAIN ANALYZE FORMAT JSON {MAP}"), &[]).ends_with(3);
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(told["run"], ran.run_id().as_str());
+    let operator = &told["operators"][0];
+    let counts = ["rows", "asked", "from_memory", "shared", "nothing_to_ask", "failed", "requests", "retried"];
+    let counts = counts.map(|name| operator[name].as_u64().unwrap());
+    assert_eq!(counts, [6, 4, 0, 1, 1, 1, 5, 1], "{told}");
+    assert_eq!(server.asked(), 5);
+    assert!(operator["p99_ms"].as_f64() >= operator["p50_ms"].as_f64() && operator["p50_ms"].as_f64() > Some(0.0), "{told}");
+    assert!(told["total"]["dollars"].as_str().unwrap().parse::<f64>().unwrap() > 0.0 && told["total"]["rows"] == 6, "{told}");
+
+    let again = shell.sql(&format!("explain analyze {MAP}"), &[]).ends_with(3).stdout;
+    for words in
+        ["SemanticExec", "ran    semantic_map", "rows 6  asked 1  from memory 3  shared 1  nothing to ask 1  failed 1", "total  6 rows"]
+    {
+        assert!(again.contains(words), "{words:?} is not in\n{again}");
+    }
+}
+
+#[test]
+fn an_analysis_of_a_query_that_asks_nothing_is_told_too() {
+    let shell = Shell::new();
+    let ran = shell.sql("EXPLAIN ANALYZE SELECT 1 AS one", &["--engine", "sim"]).ends_with(0);
+    assert!(ran.stdout.contains("total  1 rows"), "{}", ran.stdout);
+}

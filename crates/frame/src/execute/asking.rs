@@ -7,11 +7,16 @@ use std::task::{Context, Poll};
 
 use arrow::array::BooleanArray;
 use corsac_dispatch::{Call, Contract, Failure, FailureKind, Origin, Outcome};
+use corsac_ledger::Fingerprint;
 use corsac_program::Program;
 use datafusion::common::{HashMap, Result};
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::PlannedCall;
+use super::figures::Figures;
+use super::lineage::Lineage;
 use super::memory::Memory;
 use super::runtime::QueryRuntime;
 use super::settled::{Settled, Slot, bad_input, without_request};
@@ -28,11 +33,19 @@ pub(super) struct Question {
     operator: Arc<str>,
     contract: Contract,
     memory: Arc<Mutex<Memory>>,
+    figures: Arc<Figures>,
 }
 
 impl Question {
-    pub(super) fn new(program: Program, identity: &Arc<str>, runtime: &QueryRuntime) -> Question {
-        Question { operator: program.operator().into(), contract: program.contract(), memory: runtime.memory(identity), program }
+    pub(super) fn new(call: &PlannedCall, runtime: &QueryRuntime) -> Question {
+        let program = call.program().clone();
+        Question {
+            operator: program.operator().into(),
+            contract: program.contract(),
+            memory: runtime.memory(&call.bound.identity),
+            figures: Arc::clone(call.figures()),
+            program,
+        }
     }
 }
 
@@ -65,19 +78,21 @@ struct Flight {
     question: usize,
     input: Box<[u8]>,
     excerpt: String,
+    started: Instant,
     places: Vec<Place>,
 }
 
 pub(super) struct Asking {
     runtime: Arc<QueryRuntime>,
     pub(super) questions: Vec<Question>,
-    tasks: JoinSet<(u64, Outcome)>,
+    tasks: JoinSet<(u64, Option<Fingerprint>, Outcome)>,
     flights: HashMap<u64, Flight>,
     /// The flight that answers an input, for each question.
     under_way: Vec<HashMap<Box<[u8]>, u64>>,
     next_flight: u64,
     /// What rows end with once asking has ended.
     unasked: Option<Arc<Settled>>,
+    lineage: Lineage,
     key: Vec<u8>,
 }
 
@@ -85,6 +100,7 @@ impl Asking {
     pub(super) fn new(runtime: Arc<QueryRuntime>, questions: Vec<Question>) -> Asking {
         Asking {
             under_way: questions.iter().map(|_| HashMap::default()).collect(),
+            lineage: Lineage::new(Arc::clone(&runtime)),
             runtime,
             questions,
             tasks: JoinSet::new(),
@@ -110,6 +126,7 @@ impl Asking {
     pub(super) fn slot(&mut self, question: usize, inputs: &Inputs<'_>, place: Place) -> Result<Slot> {
         let row = place.row;
         if inputs.reached.is_some_and(|reached| !(reached.value(row))) {
+            self.questions[question].figures.row(false);
             return Ok(Slot::Nothing);
         }
         let mut key = std::mem::take(&mut self.key);
@@ -118,6 +135,7 @@ impl Asking {
             true => self.slot_for(question, &key, inputs, place)?,
         };
         self.key = key;
+        self.questions[question].figures.row(!matches!(slot, Slot::Nothing));
         Ok(slot)
     }
 
@@ -125,7 +143,10 @@ impl Asking {
         let asked = &self.questions[question];
         let remembered = asked.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key);
         if let Some(settled) = remembered {
+            self.lineage.take(settled.entry(), place.ordinal);
+            asked.figures.shared(1);
             if let Some(failure) = settled.failure() {
+                asked.figures.failed(1);
                 let text = String::from_utf8_lossy(key);
                 self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &text);
             }
@@ -133,6 +154,7 @@ impl Asking {
         }
         if let Some(flight) = self.under_way[question].get(key).and_then(|number| self.flights.get_mut(number)) {
             flight.places.push(place);
+            asked.figures.shared(1);
             return Ok(Slot::Waiting);
         }
         let largest = self.runtime.limits.largest_input_bytes;
@@ -147,6 +169,8 @@ impl Asking {
                 if let Some(failure) = self.runtime.ended() {
                     let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
                     self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &prompt.user);
+                    self.lineage.fail(&asked.operator, place.ordinal, &prompt.user, failure);
+                    asked.figures.failed(1);
                     return Ok(Slot::Done(Arc::clone(unasked)));
                 }
                 self.start(question, key.into(), prompt.system, prompt.user, place);
@@ -159,8 +183,11 @@ impl Asking {
     /// A row that cannot be asked about fails alone.
     fn refuse(&mut self, question: usize, key: &[u8], message: String, place: Place) -> Result<Slot> {
         let failure = bad_input(message);
-        let operator = &self.questions[question].operator;
-        self.runtime.progress.rows_failed(&failure, 1, operator, place.ordinal, &String::from_utf8_lossy(key));
+        let Question { operator, figures, .. } = &self.questions[question];
+        figures.failed(1);
+        let input = String::from_utf8_lossy(key);
+        self.runtime.progress.rows_failed(&failure, 1, operator, place.ordinal, &input);
+        self.lineage.fail(operator, place.ordinal, &input, &failure);
         if self.runtime.on_error == OnError::Fail {
             return Err(FrameError::RowFailed { operator: operator.to_string(), row: place.ordinal, failure }.into());
         }
@@ -182,11 +209,12 @@ impl Asking {
         let ask = Arc::clone(&self.runtime.ask);
         self.runtime.progress.call_started();
         self.tasks.spawn(async move {
+            let entry = ask.entry_of(&call);
             let outcome = AssertUnwindSafe(async move { ask.ask(call).await }).catch_unwind().await;
-            (number, outcome.unwrap_or_else(|_| Err(without_request(FailureKind::Internal, DEFECT.to_owned()))))
+            (number, entry, outcome.unwrap_or_else(|_| Err(without_request(FailureKind::Internal, DEFECT.to_owned()))))
         });
         self.under_way[question].insert(input.clone(), number);
-        self.flights.insert(number, Flight { question, input, excerpt, places: vec![place] });
+        self.flights.insert(number, Flight { question, input, excerpt, started: Instant::now(), places: vec![place] });
     }
 
     /// The next call that ended, if one did.
@@ -195,8 +223,8 @@ impl Asking {
             return match self.tasks.poll_join_next(context) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(None),
-                Poll::Ready(Some(Ok((number, outcome)))) => match self.flights.remove(&number) {
-                    Some(flight) => Poll::Ready(Some(self.land(flight, outcome))),
+                Poll::Ready(Some(Ok((number, entry, outcome)))) => match self.flights.remove(&number) {
+                    Some(flight) => Poll::Ready(Some(self.land(flight, entry, outcome))),
                     None => continue,
                 },
                 // a panic is caught inside the task; only an aborted runtime ends a task in this way
@@ -207,16 +235,28 @@ impl Asking {
         }
     }
 
-    fn land(&mut self, flight: Flight, outcome: Outcome) -> Result<Landing> {
-        let Flight { question, input, excerpt, places } = flight;
+    fn land(&mut self, flight: Flight, entry: Option<Fingerprint>, outcome: Outcome) -> Result<Landing> {
+        let Flight { question, input, excerpt, started, places } = flight;
         self.under_way[question].remove(&input);
         let asked = &self.questions[question];
         self.runtime.progress.call_finished(&outcome);
-        let settled = Arc::new(Settled::new(&asked.program, outcome));
+        asked.figures.ended(&outcome, started.elapsed());
+        let was_answered = outcome.is_ok();
+        // a call that was only broken off is not kept
+        let entry = entry.filter(|_| !matches!(&outcome, Err(failure) if failure.kind == FailureKind::Interrupted));
+        let settled = Arc::new(Settled::new(&asked.program, outcome, entry));
         let first = places.first().map_or(0, |place| place.ordinal);
+        for place in places.iter().skip(1) {
+            self.lineage.take(entry, place.ordinal);
+        }
         let mut worth_remembering = true;
         if let Some(failure) = settled.failure() {
             self.runtime.progress.rows_failed(failure, places.len() as u64, &asked.operator, first, &excerpt);
+            asked.figures.failed(places.len() as u64);
+            if was_answered {
+                // the ledger has the answer; that no column can hold it is found out here
+                places.iter().for_each(|place| self.lineage.fail(&asked.operator, place.ordinal, &excerpt, failure));
+            }
             if failure.kind.stops_run() {
                 return Err(FrameError::Stopped(failure.clone()).into());
             }

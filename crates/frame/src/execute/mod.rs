@@ -1,7 +1,9 @@
 //! The physical operator: it asks about every row of its input, streams, keeps the order, and stops when it is dropped.
 
 mod asking;
+mod figures;
 mod held;
+mod lineage;
 mod memory;
 mod runtime;
 mod settled;
@@ -26,6 +28,8 @@ use datafusion::physical_plan::{
     Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
 
+pub(crate) use figures::Figures;
+pub use figures::OperatorFigures;
 pub(crate) use runtime::QueryRuntime;
 
 use crate::bind::BoundCall;
@@ -41,6 +45,7 @@ pub(crate) struct PlannedCall {
     pub(crate) guard: Option<Arc<dyn PhysicalExpr>>,
     value_is_read: bool,
     outcome_is_read: bool,
+    figures: Arc<Figures>,
 }
 
 impl PlannedCall {
@@ -51,7 +56,13 @@ impl PlannedCall {
             guard,
             value_is_read: call.value_column.is_some(),
             outcome_is_read: call.outcome_column.is_some(),
+            figures: Arc::default(),
         }
+    }
+
+    /// What the call comes to while the plan runs.
+    pub(crate) fn figures(&self) -> &Arc<Figures> {
+        &self.figures
     }
 
     pub(crate) fn program(&self) -> &Program {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, NullBufferBuilder, StringBuilder, StructArray};
 use corsac_dispatch::{Answer, Failure, FailureKind, Outcome};
+use corsac_ledger::Fingerprint;
 use corsac_program::{Output, Program};
 use corsac_wire::Usd;
 use datafusion::common::Result;
@@ -16,6 +17,8 @@ use crate::function::outcome_fields;
 #[derive(Debug)]
 pub(crate) struct Settled {
     end: Result<Answered, Failure>,
+    /// The ledger's entry that tells of it.
+    entry: Option<Fingerprint>,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,7 @@ struct Answered {
 
 impl Settled {
     /// Takes the operator's value out of an outcome. A value that no column can hold is that row's failure.
-    pub(crate) fn new(program: &Program, outcome: Outcome) -> Settled {
+    pub(crate) fn new(program: &Program, outcome: Outcome, entry: Option<Fingerprint>) -> Settled {
         let end = outcome.and_then(|answer| {
             let value = program.value(&answer.value);
             match misfit(program.output(), &value) {
@@ -39,11 +42,15 @@ impl Settled {
                 }
             }
         });
-        Settled { end }
+        Settled { end, entry }
     }
 
     pub(crate) fn failed(failure: Failure) -> Settled {
-        Settled { end: Err(failure) }
+        Settled { end: Err(failure), entry: None }
+    }
+
+    pub(crate) fn entry(&self) -> Option<Fingerprint> {
+        self.entry
     }
 
     #[cfg(test)]

@@ -66,7 +66,7 @@ impl AnswerStream {
         input: SendableRecordBatchStream,
         metrics: BaselineMetrics,
     ) -> AnswerStream {
-        let questions = plan.calls.iter().map(|call| Question::new(call.program().clone(), &call.bound.identity, &runtime)).collect();
+        let questions = plan.calls.iter().map(|call| Question::new(call, &runtime)).collect();
         let look_ahead = plan.wanted_rows.map(|wanted| {
             let round = wanted.saturating_mul(LOOK_AHEAD_PER_WANTED_ROW).max(SMALLEST_LOOK_AHEAD_ROWS);
             LookAhead { round, may_enter: round }

@@ -6,6 +6,7 @@ mod calls;
 mod embed;
 mod failures;
 mod fake;
+mod figures;
 mod messages;
 mod output;
 mod plans;

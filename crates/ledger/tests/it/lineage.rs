@@ -41,6 +41,23 @@ fn every_row_finds_its_call() {
 }
 
 #[test]
+fn an_answer_from_memory_leads_to_the_call_that_was_paid() {
+    let ledger = Ledger::in_memory().unwrap();
+    let first = ledger.start_run(start("first")).unwrap();
+    wait(ledger.record(answered(&first, 0))).unwrap();
+    wait(ledger.record(CallRecord { row: 7, ..answered(&first, 1) })).unwrap();
+    let second = ledger.start_run(start("second")).unwrap();
+    ledger.note(from_memory(&second, 1));
+    wait(ledger.flush()).unwrap();
+    let (run, call) = ledger.last_asked(fingerprint(1)).unwrap().unwrap();
+    assert_eq!((run, call.row, call.attempts.is_empty()), (first, 7, false));
+    assert_eq!(ledger.last_asked(fingerprint(99)).unwrap(), None);
+    // asked anew, the newer one counts
+    wait(ledger.record(answered(&second, 1))).unwrap();
+    assert_eq!(ledger.last_asked(fingerprint(1)).unwrap().unwrap().0, second);
+}
+
+#[test]
 fn a_million_rows_of_a_thousand_questions_are_little() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
