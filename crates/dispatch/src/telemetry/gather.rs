@@ -288,7 +288,7 @@ mod tests {
         let (queue, mut waiting) = mpsc::channel(4_000);
         tracing::subscriber::with_default(Gatherer::new(queue, Arc::default(), 0.25), work);
         let spans: Vec<Span> = std::iter::from_fn(|| waiting.try_recv().ok()).collect();
-        assert!((300..=700).contains(&spans.len()) && spans.len() % 2 == 0, "{}", spans.len());
+        assert!((300..=700).contains(&spans.len()) && spans.len().is_multiple_of(2), "{}", spans.len());
         assert_eq!(gathered(0.0, || drop(info_span!(target: "corsac", "call"))), []);
     }
 
