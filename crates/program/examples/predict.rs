@@ -1,7 +1,9 @@
 //! What a prediction costs in this process, engine and ledger on disk included: asks distinct questions of a server that is
 //! there already, so many at once, and prints one line of JSON.
 //!
-//! `predict BASE_URL COUNT IN_FLIGHT`; `crates/program/dspy/bench` runs it beside DSPy against the same server.
+//! `predict (disk|memory) BASE_URL COUNT IN_FLIGHT`; `memory` has a ledger without a file, which tells what keeping answers
+//! costs. `own_us_per_call` is the part of writing the prompt and reading the reply. `crates/program/dspy/bench` runs it
+//! beside DSPy against the same server.
 #![expect(clippy::print_stdout, reason = "the measurement is its output")]
 
 use std::error::Error;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use corsac_dispatch::{App, Catalog, Dispatcher, HttpExchange, HttpOptions, Settings, SystemClock};
 use corsac_ledger::{Ledger, RunStart};
-use corsac_program::{Adapter, Lm, Predict, Signature, record};
+use corsac_program::{Adapter, Context, Lm, Predict, Signature, record};
 use futures::stream::{StreamExt, TryStreamExt, iter};
 
 const MODEL: &str = "openai/gpt-4o-mini";
@@ -19,12 +21,15 @@ const WARM_UP: u64 = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [base_url, count, in_flight] = arguments.as_slice() else { return Err("usage: predict BASE_URL COUNT IN_FLIGHT".into()) };
+    let [kept, base_url, count, in_flight] = arguments.as_slice() else {
+        return Err("usage: predict (disk|memory) BASE_URL COUNT IN_FLIGHT".into());
+    };
     let (count, in_flight): (u64, usize) = (count.parse()?, in_flight.parse()?);
     let folder = std::env::temp_dir().join(format!("predict-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let lm = open(base_url, Ledger::open(&folder.join("ledger.sqlite"))?).await?;
+        let ledger = if kept == "disk" { Ledger::open(&folder.join("ledger.sqlite"))? } else { Ledger::in_memory()? };
+        let lm = open(base_url, ledger).await?;
         let predict = Predict::new(Signature::parse("question -> answer")?);
         ask(&lm, &predict, 0..WARM_UP, in_flight).await?;
         let (started, before) = (Instant::now(), processor_time());
@@ -34,10 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!(
             "{}",
             serde_json::json!({
-                "client": "corsac",
+                "client": format!("corsac, ledger {kept}"),
                 "calls": count,
                 "in_flight": in_flight,
                 "cpu_us_per_call": (spent.as_secs_f64() * 1e6 / count as f64).round(),
+                "own_us_per_call": own_time(&lm, &predict)?,
                 "calls_per_s": (count as f64 / took.as_secs_f64()).round(),
             })
         );
@@ -78,6 +84,20 @@ async fn ask(lm: &Lm, predict: &Predict, numbers: std::ops::Range<u64>, in_fligh
         if prediction.text("answer") == Some("Rome") { Ok(()) } else { Err(format!("{:?}", prediction.outputs).into()) }
     });
     iter(calls).buffer_unordered(in_flight).try_for_each(|()| async { Ok(()) }).await
+}
+
+/// Microseconds to write a prompt and read its reply, nothing asked.
+fn own_time(lm: &Lm, predict: &Predict) -> Result<f64, Box<dyn Error>> {
+    const ROUNDS: u32 = 5_000;
+    let cx = Context::new(lm);
+    let before = processor_time();
+    for number in 0..ROUNDS {
+        let prompt = predict.prompt(&cx, &record([("question", format!("What is number {number}?").into())]))?;
+        let reply = "[[ ## answer ## ]]\nRome\n\n[[ ## completed ## ]]";
+        let outputs = Adapter::Chat.read(predict.signature(), std::hint::black_box(reply))?;
+        std::hint::black_box((prompt, outputs));
+    }
+    Ok((processor_time().saturating_sub(before).as_secs_f64() * 1e7 / f64::from(ROUNDS)).round() / 10.0)
 }
 
 /// The processor time of all threads so far.

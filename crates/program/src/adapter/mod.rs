@@ -172,6 +172,7 @@ fn asked(form: &dyn Form, signature: &Signature, values: &Record, opening: &str,
         }
         let content = match values.get(&field.name) {
             Some(value) => shown(&field.ty, value),
+            None if matches!(field.ty, FieldType::Optional(_)) => shown(&field.ty, &Value::Null),
             None => Content::text(LEFT_OUT),
         };
         whole.paragraph(form.input(&field.name, content));
@@ -186,7 +187,9 @@ fn is_usable(signature: &Signature, demo: &Record) -> bool {
 }
 
 fn is_whole(signature: &Signature, demo: &Record) -> bool {
-    signature.fields().all(|field| demo.contains_key(&field.name) || matches!(field.ty.without_null(), FieldType::History))
+    let may_lack = |input: &crate::Field| matches!(input.ty, FieldType::Optional(_) | FieldType::History);
+    let has = |field: &crate::Field| demo.contains_key(&field.name);
+    signature.inputs().iter().all(|input| has(input) || may_lack(input)) && signature.outputs().iter().all(has)
 }
 
 /// The turns that inputs of the type history hold.

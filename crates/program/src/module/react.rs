@@ -56,10 +56,10 @@ impl ReAct {
         let names = tools.iter().map(super::Tool::name).filter(|name| *name != FINISH).chain([FINISH]);
         let outputs = vec![
             Field::text("next_thought").described("What is known, what is missing, what to do next"),
-            Field::new("next_tool_name", FieldType::labels(names)),
+            Field::new("next_tool_name", FieldType::labels(names)).described(tool_list(&tools)),
             Field::new("next_tool_args", FieldType::map(FieldType::Any)).described("The tool's arguments"),
         ];
-        let step = Signature::new("react", &step_instructions(&signature, &tools), signature.inputs().to_vec(), outputs)?;
+        let step = Signature::new("react", &step_instructions(&signature), signature.inputs().to_vec(), outputs)?;
         let react = Predict::new(step.append(Side::Input, trajectory())?);
         let extract = ChainOfThought::new(signature.append(Side::Input, trajectory())?);
         Ok(ReAct { react, extract, tools, tool_use: ToolUse::default(), most_steps: 20 })
@@ -204,19 +204,21 @@ fn trajectory(acts: &[Act]) -> String {
     blocks.collect::<Vec<_>>().join("\n\n")
 }
 
-fn step_instructions(signature: &Signature, tools: &Tools) -> String {
+fn step_instructions(signature: &Signature) -> String {
     let names = |fields: &[Field]| fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ");
-    let mut text = format!(
-        "{}\n\nYou work towards {} from {} with tools. At each step, think about what you know and what is missing, then call one \
-         tool; what it says is added to `trajectory`. When you know enough, call {FINISH}.\nThe tools:\n",
+    format!(
+        "{}\n\nYou work towards {} from {} with tools. At each step, think about what you know and what is missing, then call a tool. \
+         When you know enough, end the work.",
         signature.instructions(),
         names(signature.outputs()),
         names(signature.inputs()),
-    );
-    for tool in tools.iter() {
-        text.push_str(&format!("- {}\n", tool.line()));
-    }
-    text + &format!("- {FINISH}(): ends the work")
+    )
+}
+
+/// The tools by name, for a prompt.
+fn tool_list(tools: &Tools) -> String {
+    let lines = tools.iter().map(|tool| format!("\n   - {}", tool.line()));
+    format!("The tool to call:{}\n   - {FINISH}(): ends the work", lines.collect::<String>())
 }
 
 /// The inputs as the first message where tools are the API's own.

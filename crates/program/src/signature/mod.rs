@@ -289,7 +289,8 @@ impl Signature {
         json!({"instructions": self.instructions(), "fields": fields.collect::<Vec<_>>()})
     }
 
-    /// This signature with the instructions, prefixes and descriptions of a state; what the state does not say stays.
+    /// This signature with the instructions, prefixes and descriptions of a state; what the state does not say stays, and
+    /// DSPy's `${name}` says nothing.
     #[must_use]
     pub fn with_state(&self, state: &Value) -> Signature {
         let told = state.get("fields").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -301,8 +302,8 @@ impl Signature {
                 Some(told) => {
                     let hidden = format!("${{{}}}", field.name);
                     let description = match text(told, "description") {
-                        Some(said) if said == hidden => None,
-                        said => said.or_else(|| field.description.clone()),
+                        Some(said) if said != hidden => Some(said),
+                        _ => field.description.clone(),
                     };
                     let prefix = text(told, "prefix").or_else(|| field.prefix.clone());
                     let prefix = prefix.filter(|prefix| *prefix != inferred_prefix(&field.name));

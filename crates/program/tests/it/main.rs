@@ -5,6 +5,7 @@ mod adapters;
 mod bodies;
 mod derived;
 mod evaluation;
+mod golden;
 mod modules;
 mod saved;
 mod signatures;
