@@ -1,11 +1,16 @@
 //! Every module finishes or says why, whatever the service does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use corsac_dispatch::FailureKind;
+use corsac_ledger::Ledger;
 use corsac_program::{
-    Adapter, BestOfN, ChainOfThought, Field, Module, MultiChainComparison, Predict, ReAct, Refine, Signature, Tool, ToolUse, Tools, record,
+    Adapter, BestOfN, ChainOfThought, Context, Field, Module, MultiChainComparison, Predict, ReAct, Refine, Signature, Tool, ToolUse,
+    Tools, record,
 };
+use corsac_sim::SimConfig;
+use corsac_wire::Usd;
 use serde_json::json;
 
 use crate::world::World;
@@ -77,4 +82,33 @@ async fn a_trajectory_that_is_too_long_loses_its_oldest_steps() {
     let module = &modules()[8];
     let prediction = world.lm.run(module, &record([("question", "Why?".into())])).await.unwrap();
     assert_eq!(prediction.text("answer"), Some("a"));
+}
+
+/// Trouble drawn from seeds: every module ends, and what it says it cost is what the engine counted.
+#[tokio::test(start_paused = true)]
+async fn whatever_the_service_does() {
+    let (mut answered, mut failed) = (0, 0);
+    for seed in 0..24 {
+        for (place, module) in modules().into_iter().enumerate() {
+            let world = World::of(SimConfig::random(seed), Ledger::in_memory().unwrap()).with_catalog().await;
+            let cx = Context::new(&world.lm);
+            let inputs = record([("question", format!("Why {seed}?").into())]);
+            let ended = tokio::time::timeout(Duration::from_secs(12 * 3_600), module.forward(&cx, &inputs)).await;
+            let result = ended.unwrap_or_else(|_| panic!("seed {seed}, module {place} ({}) has not ended", module.kind()));
+            let log = cx.log();
+            let told: Usd = log.served.iter().map(|served| served.cost).sum::<Usd>() + log.lost;
+            assert_eq!(told, world.dispatcher.tally().summary().cost, "seed {seed}, module {place}: {result:?}");
+            match result {
+                Ok(prediction) => {
+                    answered += 1;
+                    assert!(prediction.text("answer").is_some() && prediction.get("sure").is_some_and(serde_json::Value::is_boolean));
+                }
+                Err(error) => {
+                    failed += 1;
+                    assert!(!error.to_string().is_empty() && error.kind() != FailureKind::Internal, "seed {seed}, module {place}: {error}");
+                }
+            }
+        }
+    }
+    assert!(answered > 40, "{answered} answered, {failed} failed");
 }

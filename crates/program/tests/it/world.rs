@@ -64,7 +64,11 @@ impl World {
     }
 
     pub(crate) fn over(script: &str, ledger: Ledger) -> World {
-        let simulator = Simulator::new(SimConfig::from_script(script).unwrap()).unwrap();
+        World::of(SimConfig::from_script(script).unwrap(), ledger)
+    }
+
+    pub(crate) fn of(config: SimConfig, ledger: Ledger) -> World {
+        let simulator = Simulator::new(config).unwrap();
         let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
         let inner = SimExchange::new(simulator, START_MS, vec![("X-OpenRouter-Title".into(), "Tests".into())]);
         let exchange = Noting { inner, bodies: Arc::clone(&bodies) };
