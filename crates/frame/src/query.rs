@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use corsac_dispatch::Contract;
-use corsac_policy::estimated_tokens;
+use corsac_text::tokens::Vocabulary;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
@@ -220,6 +220,7 @@ impl Query {
 fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::RecordBatch]) -> datafusion::common::Result<OperatorEstimate> {
     use arrow::array::{Array, AsArray};
     let program = call.program();
+    let vocabulary = if program.contract().is_embedding() { Vocabulary::Cl100k } else { Vocabulary::O200k };
     let mut sampled = Sampled::default();
     let mut tokens = 0;
     let mut seen = std::collections::HashSet::new();
@@ -237,7 +238,7 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
             let values = cells.iter().map(|cells| cells.value(row)).collect::<datafusion::common::Result<Vec<_>>>()?;
             if let Ok(Some(prompt)) = program.prompt(&values) {
                 sampled.asked += 1;
-                tokens += estimated_tokens(&prompt.user);
+                tokens += vocabulary.count(&prompt.user);
                 seen.insert(prompt.user);
             }
         }
@@ -247,9 +248,10 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
         operator: program.operator().to_owned(),
         description: call.describe(),
         rows,
-        system_tokens: estimated_tokens(program.system()),
+        system_tokens: vocabulary.count(program.system()) as u64,
         mean_user_tokens: (sampled.asked > 0).then(|| tokens as f64 / sampled.asked as f64),
-        counted: false,
+        // the rows that were not looked at have prompts of about that length
+        counted: sampled.asked > 0,
         sampled,
         contract: program.contract().clone(),
         max_tokens: None,
