@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Sql(Sql),
     /// Ask one question and print the answer as it comes.
     Ask(Ask),
+    /// Measure a program on data: a score with its interval, failures apart, and the cost.
+    Eval(Eval),
+    /// Improve a program by data: demonstrations are found, measured on held-out examples, and the best are kept.
+    Tune(Tune),
     /// Classify and extract from real product reviews, and compare with what people said of them.
     Demo(Demo),
     /// Check the key, the limits, the catalog, a call, and that failover works.
@@ -178,10 +182,150 @@ pub(crate) enum OutputFormat {
     Markdown,
 }
 
+/// Which program.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ProgramArguments {
+    /// A saved program, Corsac's or DSPy's JSON.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub(crate) program: Option<PathBuf>,
+    /// What goes in and what comes out, such as "question -> answer: str, confidence: float".
+    #[arg(long, value_name = "SIGNATURE")]
+    pub(crate) signature: Option<String>,
+    /// What the signature's program is to do.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) instructions: Option<String>,
+    /// How it is asked [default: what the file names, else predict]
+    #[arg(long, value_enum)]
+    pub(crate) module: Option<ModuleChoice>,
+}
+
+/// How a signature is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModuleChoice {
+    /// One question.
+    Predict,
+    /// Reasoning first.
+    #[value(alias = "cot")]
+    ChainOfThought,
+    /// Several chains of thought, and a last look at them.
+    MultiChainComparison,
+}
+
+impl ModuleChoice {
+    /// The module's name in saved programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Predict => "Predict",
+            Self::ChainOfThought => "ChainOfThought",
+            Self::MultiChainComparison => "MultiChainComparison",
+        }
+    }
+}
+
+const EVAL_HELP: &str = "\
+Data are examples from .csv, .tsv, .jsonl or .json: the program's inputs by name; every other column is a label or a column to group by.
+
+Example:
+  corsac eval --signature \"text -> label: Literal['good', 'bad']\" --data dev.csv --metric classify --by language";
+
+/// `corsac eval`.
+#[derive(Debug, Args)]
+#[command(after_help = EVAL_HELP)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    pub(crate) program: ProgramArguments,
+    /// The examples.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// What is compared: exact, f1, semantic_f1 (a model judges) or classify (with figures by label).
+    #[arg(long, value_name = "NAME", default_value = "exact")]
+    pub(crate) metric: String,
+    /// The output that is measured [default: the last one that has a label]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+    /// A column to group by.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) by: Option<String>,
+    /// A second program, compared on the same examples.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) compare: Option<PathBuf>,
+    /// Write what became of each example, one JSON object a line.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The seed of intervals.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only the result.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+const TUNE_HELP: &str = "\
+Optimizers: labeled (demonstrations drawn from the data), bootstrap (demonstrations the program itself made and the metric approved of),
+random-search (many of both, the best on held-out examples). --budget and --calls stop it cleanly; run again, it goes on where it was.
+
+Example:
+  corsac tune --signature \"text -> label: Literal['good', 'bad']\" --data train.csv --metric classify --budget 0.50 --out triage.json";
+
+/// `corsac tune`.
+#[derive(Debug, Args)]
+#[command(after_help = TUNE_HELP)]
+pub(crate) struct Tune {
+    #[command(flatten)]
+    pub(crate) program: ProgramArguments,
+    /// The examples; half of them are held out, unless --dev names others.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Examples to measure candidates by.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dev: Option<PathBuf>,
+    /// The share of examples that is held out.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, conflicts_with = "dev")]
+    pub(crate) held_out: f64,
+    /// What is compared: exact, f1, semantic_f1 (a model judges) or classify.
+    #[arg(long, value_name = "NAME", default_value = "exact")]
+    pub(crate) metric: String,
+    /// The output that is measured [default: the last one that has a label]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+    /// How to search: labeled, bootstrap or random-search.
+    #[arg(long, value_name = "NAME", default_value = "random-search")]
+    pub(crate) optimizer: String,
+    /// How many shuffles a random search tries [default: DSPy's 16]
+    #[arg(long, value_name = "N")]
+    pub(crate) candidates: Option<u64>,
+    /// Stop after so many calls of a model.
+    #[arg(long, value_name = "N")]
+    pub(crate) calls: Option<u64>,
+    /// The seed of everything that is drawn.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where the better program goes.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Only the result.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+const ASK_HELP: &str = "\
+Examples:
+  corsac ask \"What is a corsac?\"
+  corsac ask \"question -> answer\" question=\"What is DSPy?\"
+  corsac ask -p triage.json text=\"Broke after a day.\"";
+
 /// `corsac ask`.
 #[derive(Debug, Args)]
+#[command(after_help = ASK_HELP)]
 pub(crate) struct Ask {
-    /// The question; - or nothing reads it from stdin.
+    /// The question; - or nothing reads it from stdin. With a signature ("question -> answer") or a program: inputs as name=value.
     #[arg(value_name = "QUESTION")]
     pub(crate) question: Vec<String>,
     /// Instructions that come before the question.
@@ -202,6 +346,8 @@ pub(crate) struct Ask {
     /// Only the answer.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) program: ProgramArguments,
     #[command(flatten)]
     pub(crate) asking: Asking,
 }

@@ -40,6 +40,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl Exit {
+    /// The one that says more: what ended the asking says more than single rows that failed.
+    pub(crate) fn max_of(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Done => 0,
+            Exit::RowsFailed => 1,
+            Exit::BudgetReached => 2,
+            Exit::Interrupted => 3,
+            Exit::Usage | Exit::Configuration | Exit::Failure => 4,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
 /// An end with a message.
 #[derive(Debug)]
 pub(crate) struct Stop {

@@ -12,6 +12,7 @@ mod interrupt;
 mod job;
 mod models;
 mod notice;
+mod program;
 mod progress;
 mod report;
 mod runs;
@@ -20,6 +21,7 @@ mod sim;
 mod sql;
 mod trace;
 mod usage;
+mod work;
 
 use clap::Parser;
 use corsac_dispatch::telemetry::{Telemetry, TelemetrySettings};
@@ -82,7 +84,16 @@ fn telemetry() -> Result<Option<Telemetry>, exit::Stop> {
 async fn run(command: Command) -> Result<Exit, exit::Stop> {
     match command {
         Command::Sql(arguments) => sql::run(arguments).await,
+        Command::Ask(arguments)
+            if arguments.program.program.is_some()
+                || arguments.program.signature.is_some()
+                || program::is_signature(&arguments.question) =>
+        {
+            program::ask(arguments).await
+        }
         Command::Ask(arguments) => ask::run(arguments).await,
+        Command::Eval(arguments) => program::eval(arguments).await,
+        Command::Tune(arguments) => program::tune(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Usage(arguments) => usage::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments).await,

@@ -130,6 +130,11 @@ impl Dispatcher {
         self.gate.stop();
     }
 
+    /// Whether [`Dispatcher::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.gate.is_stopped()
+    }
+
     /// Gives up the calls under way too.
     pub fn abort(&self) {
         self.gate.stop();

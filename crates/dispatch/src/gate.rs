@@ -164,6 +164,11 @@ impl Gate {
         self.pump(&mut state);
     }
 
+    /// Whether the user wants no more asked.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.lock().ending == Some(Denied::Stopped)
+    }
+
     /// Requests under way.
     pub(crate) fn in_flight(&self) -> usize {
         self.state.lock().in_flight

@@ -93,15 +93,15 @@ fn delimited(path: &Path, delimiter: u8, signature: &Signature, file: &str) -> R
         let cells = cells.map_err(|error| DataError::Row { file: file.to_owned(), row: row + 1, why: error.to_string() })?;
         let pairs = names.iter().zip(cells.iter()).map(|(name, cell)| {
             let ty = signature.field(name).map(|(_, field)| &field.ty);
-            ((*name).to_owned(), ty.map_or_else(|| cell.into(), |ty| typed(ty, cell)))
+            ((*name).to_owned(), ty.map_or_else(|| cell.into(), |ty| read_cell(ty, cell)))
         });
         records.push(pairs.collect());
     }
     Ok(records)
 }
 
-/// A cell as its field's type has it; what does not fit stays text and is judged where it is used.
-fn typed(ty: &FieldType, cell: &str) -> Value {
+/// A cell, or an argument, as its field's type has it; what does not fit stays text and is judged where it is used.
+pub fn read_cell(ty: &FieldType, cell: &str) -> Value {
     if cell.is_empty() && matches!(ty, FieldType::Optional(_)) {
         return Value::Null;
     }

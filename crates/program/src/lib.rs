@@ -40,7 +40,7 @@ pub use builtin::{Output, Program, Prompt};
 pub use chance::Chance;
 pub use context::{Context, Log, Step};
 pub use corsac_macros::{FieldValue, Signature};
-pub use data::{DataError, read_examples};
+pub use data::{DataError, read_cell, read_examples};
 pub use error::ProgramError;
 pub use evaluate::{Evaluate, Evaluation, Metric};
 pub use failure::ModuleError;

@@ -18,6 +18,7 @@ mod limits;
 mod lineage;
 mod memory;
 mod output;
+mod programs;
 mod rows;
 mod shell;
 mod simulated;

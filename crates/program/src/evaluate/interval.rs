@@ -1,5 +1,7 @@
 //! How sure a mean is: bootstrap intervals from a seed, and the comparison of two programs on the same examples.
 
+use std::fmt;
+
 use crate::Chance;
 
 const RESAMPLES: usize = 2_000;
@@ -49,6 +51,17 @@ pub struct Paired {
     pub worse: usize,
     /// How likely a difference this large is by chance alone (sign flips, two-sided).
     pub p: f64,
+}
+
+impl fmt::Display for Paired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Interval { mean, low, high, .. } = self.difference;
+        write!(
+            f,
+            "{mean:+.3}  (95 %: {low:+.3} to {high:+.3})  better at {}, worse at {} of {} examples, p {:.3}",
+            self.better, self.worse, self.examples, self.p
+        )
+    }
 }
 
 /// Compares scores of the same examples, in the same order. `None` without any pair.
