@@ -209,9 +209,9 @@ fn requests(estimate: &OperatorEstimate) -> Option<u64> {
 
 /// Tokens of a row's own part where no row could be looked at.
 const ORDINARY_TOKENS: f64 = 100.0;
-/// Marks around the words: more of them in a chat than in a list of texts.
+/// Marks around the words of a chat; a list of texts has none.
 const CHAT_MARKS: f64 = 12.0;
-const LIST_MARKS: f64 = 2.0;
+const LIST_MARKS: f64 = 0.0;
 
 /// What an operator will take, with what the ledger knows of earlier answers.
 pub(crate) fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger: Option<&Ledger>) -> Option<Forecast> {

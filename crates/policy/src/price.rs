@@ -46,7 +46,7 @@ pub struct Load {
 
 /// A guess at tokens may be off by so many percent in either direction; a count by another model's tokenizer by less.
 const GUESS_PERCENT: u64 = 25;
-const COUNT_PERCENT: u64 = 8;
+const COUNT_PERCENT: u64 = 15;
 /// Fewer answers do not say how much room the next one needs.
 const ENOUGH_ANSWERS: u64 = 20;
 /// The least and the most room that measured answers lead to.
