@@ -1,13 +1,14 @@
 //! From flags and configuration to a dispatcher: who answers, with which key, which models, at what price.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use corsac_dispatch::config::{Config, DEFAULT_BASE_URL, DoorOptions, Engine as Kind, seconds};
 use corsac_dispatch::telemetry::TelemetrySettings;
-use corsac_dispatch::{App, Catalog, Clock, Contract, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
-use corsac_frame::KindsAsked;
+use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Door, Exchange, HttpExchange, HttpOptions, Route, Settings, SystemClock};
+use corsac_frame::{Asked, OperatorEstimate};
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, EMBEDDING_NAME, Progress, Pulled};
 use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, LocalExchange, LocalModel};
@@ -32,8 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) settings: Settings,
     pub(crate) doors: Vec<DoorOptions>,
     pub(crate) config: Config,
-    /// Which kinds of models are needed.
-    pub(crate) kinds: KindsAsked,
+    /// Whom calls will ask.
+    asked: Vec<Asked>,
     sim_script: Option<PathBuf>,
     /// Catalogs at hand, by door.
     catalogs: Vec<(usize, Arc<Catalog>)>,
@@ -112,7 +113,7 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
         choice,
         settings,
         doors: resolved.doors,
-        kinds: KindsAsked { chat: true, embedding: false },
+        asked: vec![Asked { settings: Arc::default(), vectors: false }],
         config,
         sim_script: asking.sim_script.clone(),
         catalogs: Vec::new(),
@@ -121,12 +122,55 @@ pub(crate) fn prepare(asking: &Asking) -> Result<Prepared, Stop> {
 }
 
 impl Prepared {
+    /// Tells whom a query asks. Names that lead nowhere are found here, before anything is opened.
+    pub(crate) fn expect(&mut self, asked: Vec<Asked>) -> Result<(), Stop> {
+        for one in &asked {
+            self.routes_of(one).map_err(|why| Stop::new(Exit::Configuration, why.to_string()))?;
+            let hosted = one.settings.model.as_deref().filter(|model| !self.config.aliases().any(|alias| alias == *model));
+            if let (EngineChoice::Local, Some(model)) = (self.choice, hosted) {
+                return Err(Stop::new(
+                    Exit::Configuration,
+                    format!(
+                        "the query asks {model}, but here the embedded model answers: set OPENROUTER_API_KEY, or leave out model => '{model}'"
+                    ),
+                ));
+            }
+        }
+        self.asked = asked;
+        Ok(())
+    }
+
+    /// Where a call goes.
+    fn routes_of(&self, asked: &Asked) -> Result<Vec<Route>, Arc<str>> {
+        let (model, profile) = (asked.settings.model.as_deref(), asked.settings.profile.as_deref());
+        match asked.vectors {
+            true => self.settings.embedding_routes_for(model, profile),
+            false => self.settings.routes_for(model, profile),
+        }
+    }
+
+    /// The routes that calls take, each once.
+    fn routes_in_use(&self, vectors: bool) -> Vec<Route> {
+        let asked = self.asked.iter().filter(|asked| asked.vectors == vectors);
+        let mut routes: Vec<Route> = Vec::new();
+        for route in asked.filter_map(|asked| self.routes_of(asked).ok()).flatten() {
+            if !routes.iter().any(|known| known.same_place(&route)) {
+                routes.push(route);
+            }
+        }
+        routes
+    }
+
+    fn leads_to(&self, door: usize, vectors: bool) -> bool {
+        self.routes_in_use(vectors).iter().any(|route| route.door == door)
+    }
+
     /// Prices of the models asked, and their ids as the catalog has them. Fetches the catalog only where a decision needs it.
     pub(crate) async fn price(&mut self, must_know: bool) -> Result<(), Stop> {
         if self.choice == EngineChoice::Sim {
             let exchange = self.sim_exchange()?;
             let failed = |error: corsac_dispatch::CatalogError| Stop::new(Exit::Failure, error.to_string());
-            if self.kinds.embedding {
+            if self.leads_to(0, true) {
                 self.take_embeddings(0, &Catalog::fetch_embeddings(&exchange, 0).await.map_err(failed)?)?;
             }
             let catalog = Catalog::fetch(&exchange, true, 0).await.map_err(failed)?;
@@ -136,10 +180,10 @@ impl Prepared {
             if self.doors[door].engine != Kind::OpenRouter {
                 continue;
             }
-            if self.kinds.chat {
+            if self.asked.iter().any(|asked| !asked.vectors) {
                 self.price_door(door, must_know).await?;
             }
-            if self.kinds.embedding && self.settings.embeddings.iter().any(|route| route.door == door) {
+            if self.leads_to(door, true) {
                 self.price_embeddings(door, must_know).await?;
             }
         }
@@ -177,14 +221,39 @@ impl Prepared {
 
     /// Takes in the list of embedding models of a door.
     fn take_embeddings(&mut self, door: usize, catalog: &Catalog) -> Result<(), Stop> {
-        for route in self.settings.embeddings.iter_mut().filter(|route| route.door == door) {
-            let id = catalog.resolve(&route.model).map_err(|error| Stop::new(Exit::Configuration, format!("embedding model: {error}")))?;
+        self.take_ids(door, true, catalog).map_err(|stop| Stop::new(stop.exit, format!("embedding model: {}", stop.message)))
+    }
+
+    /// Models by their ids as they are listed, with their prices.
+    fn take_ids(&mut self, door: usize, vectors: bool, catalog: &Catalog) -> Result<(), Stop> {
+        let mut ids: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+        for route in self.routes_in_use(vectors).into_iter().filter(|route| route.door == door) {
+            let id = catalog.resolve(&route.model).map_err(|error| Stop::new(Exit::Configuration, error.to_string()))?;
             if let Some(pricing) = catalog.pricing(&id) {
                 self.settings.prices.insert(id.as_str().into(), pricing);
             }
-            route.model = id.into();
+            ids.insert(route.model, id.into());
         }
+        self.rename(door, &ids);
         Ok(())
+    }
+
+    /// Models of a door that people and catalogs call differently.
+    fn rename(&mut self, door: usize, ids: &HashMap<Arc<str>, Arc<str>>) {
+        self.settings.change_routes(|route| {
+            if let Some(id) = ids.get(&route.model).filter(|_| route.door == door) {
+                route.model = Arc::clone(id);
+            }
+        });
+        // a model that a call names by an id of its own becomes an alias for the id as it is listed
+        let named: Vec<&str> = self.asked.iter().filter_map(|asked| asked.settings.model.as_deref()).collect();
+        let Settings { aliases, profiles, .. } = &mut self.settings;
+        for aliases in profiles.values_mut().map(|under| &mut under.aliases).chain([aliases]).filter(|aliases| aliases.by_id.door == door) {
+            for (name, id) in named.iter().filter_map(|name| Some((*name, ids.get(*name)?))) {
+                let by_id = Route { model: Arc::clone(id), ..aliases.by_id.clone() };
+                aliases.routes.entry(name.to_owned()).or_insert_with(|| Ok([by_id].into()));
+            }
+        }
     }
 
     async fn price_door(&mut self, door: usize, must_know: bool) -> Result<(), Stop> {
@@ -203,7 +272,8 @@ impl Prepared {
                 return Ok(());
             }
         }
-        let needs_author = self.models_of(door).any(|model| !model.trim_start_matches("openrouter/").contains('/'));
+        let mut used = self.routes_in_use(false).into_iter().filter(|route| route.door == door);
+        let needs_author = used.any(|route| !route.model.trim_start_matches("openrouter/").contains('/'));
         if !(must_know || needs_author || was_kept) {
             self.strip_prefixes(door);
             return self.refresh_in_background(door, file, now_ms);
@@ -223,10 +293,6 @@ impl Prepared {
         }
     }
 
-    fn models_of(&self, door: usize) -> impl Iterator<Item = &str> {
-        self.settings.routes.iter().filter(move |route| route.door == door).map(|route| &*route.model)
-    }
-
     fn refresh_in_background(&mut self, door: usize, file: PathBuf, now_ms: i64) -> Result<(), Stop> {
         let options = self.http_options(door)?;
         let exchange = HttpExchange::new(&options)?;
@@ -243,41 +309,39 @@ impl Prepared {
 
     /// Takes in the catalog of a door: the ids of its models as they are listed, and their prices.
     fn take(&mut self, door: usize, catalog: Catalog) -> Result<(), Stop> {
-        for route in self.settings.routes.iter_mut().filter(|route| route.door == door) {
-            let id = catalog.resolve(&route.model).map_err(|error| Stop::new(Exit::Configuration, error.to_string()))?;
-            if let Some(pricing) = catalog.pricing(&id) {
-                self.settings.prices.insert(id.as_str().into(), pricing);
-            }
-            route.model = id.into();
-        }
+        self.take_ids(door, false, &catalog)?;
         self.catalogs.push((door, Arc::new(catalog)));
         Ok(())
     }
 
     fn strip_prefixes(&mut self, door: usize) {
-        for Route { model, .. } in self.settings.routes.iter_mut().chain(&mut self.settings.embeddings).filter(|route| route.door == door) {
-            if let Some(bare) = model.strip_prefix("openrouter/").filter(|bare| bare.contains('/')) {
-                *model = bare.into();
-            }
-        }
+        let used = self.routes_in_use(false).into_iter().chain(self.routes_in_use(true));
+        let bare = |model: &Arc<str>| model.strip_prefix("openrouter/").filter(|bare| bare.contains('/')).map(Arc::from);
+        let ids = used.filter(|route| route.door == door).filter_map(|route| Some((Arc::clone(&route.model), bare(&route.model)?)));
+        self.rename(door, &ids.collect());
     }
 
     /// The models that are asked, for people.
     pub(crate) fn models_shown(&self) -> String {
-        let joined = |routes: &[Route]| routes.iter().map(|route| route.model.as_ref()).collect::<Vec<&str>>().join(" → ");
-        let chat = self.kinds.chat.then(|| joined(&self.settings.routes));
-        let embedding = self.kinds.embedding.then(|| joined(&self.settings.embeddings));
-        chat.into_iter().chain(embedding).collect::<Vec<_>>().join(", ")
+        let mut shown: Vec<String> = Vec::new();
+        for routes in self.asked.iter().filter_map(|asked| self.routes_of(asked).ok()) {
+            let models = routes.iter().map(|route| route.model.as_ref()).collect::<Vec<&str>>().join(" → ");
+            if !shown.contains(&models) {
+                shown.push(models);
+            }
+        }
+        shown.join(", ")
     }
 
-    /// The route that such calls take first.
-    pub(crate) fn first_route(&self, contract: &Contract) -> Option<&Route> {
-        if contract.is_embedding() { self.settings.embeddings.first() } else { self.settings.routes.first() }
+    /// The route that an operator's calls take first.
+    pub(crate) fn first_route(&self, estimate: &OperatorEstimate) -> Option<Route> {
+        let asked = Asked { settings: Arc::clone(&estimate.settings), vectors: estimate.contract.is_embedding() };
+        self.routes_of(&asked).ok()?.into_iter().next()
     }
 
-    /// What the tokens of the model asked first cost, if it is known.
-    pub(crate) fn pricing(&self, contract: &Contract) -> Option<Pricing> {
-        self.settings.prices.get(&self.first_route(contract)?.model).copied()
+    /// What a model's tokens cost, if it is known.
+    pub(crate) fn pricing(&self, model: &str) -> Option<Pricing> {
+        self.settings.prices.get(model).copied()
     }
 
     pub(crate) fn http_options(&self, door: usize) -> Result<HttpOptions, Stop> {
@@ -310,7 +374,7 @@ impl Prepared {
             let exchange: Arc<dyn Exchange> = match engine {
                 Kind::OpenRouter => {
                     // doors that no route leads through need no key until somebody asks for them
-                    if self.routes_in_use().any(|route| route.door == place) {
+                    if self.leads_to(place, false) || self.leads_to(place, true) {
                         self.check_key(place)?;
                     }
                     Arc::new(HttpExchange::new(&self.http_options(place)?)?)
@@ -325,19 +389,9 @@ impl Prepared {
         Ok(doors)
     }
 
-    /// The routes that calls take unless they name a model of their own.
-    fn routes_in_use(&self) -> impl Iterator<Item = &Route> {
-        let chat = self.settings.routes.iter().filter(|_| self.kinds.chat);
-        chat.chain(self.settings.embeddings.iter().filter(|_| self.kinds.embedding))
-    }
-
     async fn open_local(&mut self, place: usize) -> Result<LocalExchange, Stop> {
-        let leads_here = |routes: &[Route]| routes.iter().any(|route| route.door == place);
-        let kinds = KindsAsked {
-            chat: self.kinds.chat && leads_here(&self.settings.routes) || !self.kinds.embedding,
-            embedding: self.kinds.embedding && leads_here(&self.settings.embeddings),
-        };
-        let opened = tokio::task::spawn_blocking(move || open_local(kinds)).await;
+        let (chat, vectors) = (self.leads_to(place, false), self.leads_to(place, true));
+        let opened = tokio::task::spawn_blocking(move || open_local(chat, vectors)).await;
         let local = opened.map_err(|error| Stop::new(Exit::Failure, error.to_string()))??;
         for route in self.settings.embeddings.iter_mut().filter(|route| route.door == place) {
             route.timeout = Some(route.timeout.unwrap_or(self.settings.deadlines.request).max(Duration::from_secs(600)));
@@ -358,7 +412,7 @@ impl Prepared {
     /// Opens the engine: finds the key, or loads the embedded model, which is fetched first if it is not there.
     pub(crate) async fn open(mut self, ledger: Ledger) -> Result<Engine, Stop> {
         let doors = self.open_doors().await?;
-        let routes = if self.kinds.chat { &self.settings.routes } else { &self.settings.embeddings };
+        let routes = [self.routes_in_use(false), self.routes_in_use(true)].concat();
         let first = routes.first().ok_or_else(|| Stop::new(Exit::Configuration, "there is no model to ask"))?;
         let name = doors.get(first.door).map_or("", |door| door.exchange.engine());
         let model = first.model.to_string();
@@ -423,10 +477,12 @@ pub(crate) fn sim_config(script: Option<&Path>) -> Result<SimConfig, Stop> {
     Ok(config)
 }
 
-fn open_local(kinds: KindsAsked) -> Result<LocalExchange, Stop> {
-    let chat = if kinds.chat { Some(LocalExchange::new(open_chat()?)) } else { None };
-    if !kinds.embedding {
-        return chat.ok_or_else(|| Stop::new(Exit::Failure, "the embedded engine has nothing to do"));
+/// The embedded models that calls need.
+fn open_local(chat: bool, vectors: bool) -> Result<LocalExchange, Stop> {
+    let chat = if chat { Some(LocalExchange::new(open_chat()?)) } else { None };
+    if !vectors {
+        // without either, only aliases that nobody asks lead here
+        return Ok(chat.unwrap_or_else(|| LocalExchange::embeddings_only(|| Err(LocalError::Stopped))));
     }
     let folder = locate_or_pull_embedding()?;
     let load = move || EmbeddingModel::load(&folder, EmbeddingOptions::default());

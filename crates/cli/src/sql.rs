@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         explained.is_some_and(|explain| explain.json) || matches!(arguments.format, Some(OutputFormat::Json | OutputFormat::Jsonl));
     let asks = query.has_semantic_calls();
     if asks {
-        prepared.kinds = query.kinds_asked();
+        prepared.expect(query.asked())?;
         let must_know = plans_only || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
     }
@@ -218,7 +218,7 @@ pub(crate) fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger:
     let requests = requests(estimate)?;
     let marks = if estimate.contract.is_embedding() { LIST_MARKS } else { CHAT_MARKS };
     let prompt_tokens = estimate.system_tokens as f64 + estimate.mean_user_tokens.unwrap_or(ORDINARY_TOKENS) + marks;
-    let route = prepared.first_route(&estimate.contract)?;
+    let route = prepared.first_route(estimate)?;
     let questions = Questions {
         operator: &estimate.operator,
         contract: &estimate.contract,
@@ -226,14 +226,14 @@ pub(crate) fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger:
         requests,
         prompt_tokens: (prompt_tokens * requests as f64) as u64,
         counted: estimate.counted,
-        max_tokens: estimate.max_tokens.or(prepared.settings.request_of(route).max_tokens),
+        max_tokens: estimate.max_tokens.or(prepared.settings.request_of(&route).max_tokens),
     };
     let engine = match prepared.choice {
         EngineChoice::Local => Engine::Local,
         EngineChoice::Sim => Engine::Sim,
         EngineChoice::Openrouter => prepared.doors.get(route.door).map_or(Engine::OpenRouter, |door| door.engine),
     };
-    Some(forecast(&questions, prepared.pricing(&estimate.contract).as_ref(), engine, ledger))
+    Some(forecast(&questions, prepared.pricing(&route.model).as_ref(), engine, ledger))
 }
 
 /// Asks a person at a terminal before a dear run for which no budget was set.

@@ -17,7 +17,7 @@ use crate::exchange::RawReply;
 use crate::read::{Reading, Validated};
 use crate::record::{call_record, failed_outcome, stored};
 use crate::stream::Listener;
-use crate::{Answer, Call, Contract, Dispatcher, Failure, FailureKind, Outcome, Source, vector};
+use crate::{Answer, Call, CallSettings, Contract, Dispatcher, Failure, FailureKind, Outcome, Source, vector};
 
 /// Inputs of one request; providers take from 96 up.
 const LARGEST_BATCH: usize = 96;
@@ -36,6 +36,8 @@ pub(crate) struct Batches {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {
     model: Option<String>,
+    profile: Option<String>,
+    timeout: Option<Duration>,
     dimensions: Option<u32>,
 }
 
@@ -60,7 +62,8 @@ impl Dispatcher {
         if let Some(answer) = self.recall(fingerprint, &call)? {
             return Ok(answer);
         }
-        let kind = Kind { model: call.settings.model.clone(), dimensions };
+        let CallSettings { model, profile, timeout, .. } = call.settings.as_ref();
+        let kind = Kind { model: model.clone(), profile: profile.clone(), timeout: *timeout, dimensions };
         let (reply, waiting) = oneshot::channel();
         let full = {
             let mut open = self.batches.open.lock();

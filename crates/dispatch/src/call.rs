@@ -94,6 +94,8 @@ impl Call {
 pub struct CallSettings {
     /// A model id or alias in place of the default one.
     pub model: Option<String>,
+    /// A profile in place of the default one.
+    pub profile: Option<String>,
     /// Sampling temperature, 0 to 2.
     pub temperature: Option<f64>,
     /// The most tokens the answer may have.
@@ -241,6 +243,11 @@ pub trait Ask: Send + Sync + fmt::Debug {
 
     /// The most calls worth having under way at once.
     fn window(&self) -> usize;
+
+    /// About how many tokens the prompt of such a call may have, where that is known.
+    fn prompt_room(&self, _settings: &CallSettings) -> Option<u64> {
+        None
+    }
 
     /// The name under which it is kept what becomes of this call; `None` where nothing is kept.
     fn entry_of(&self, _call: &Call) -> Option<Fingerprint> {

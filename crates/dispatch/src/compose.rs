@@ -254,15 +254,15 @@ pub(crate) fn fallbacks(settings: &Settings, routes: &[Route], place: usize, spe
 /// The body of the first request that a call would make, without making it: what `corsac doctor` and a curious user see.
 /// A model that the call names and that cannot be asked gives the body for the settings' own model.
 pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
-    let named = call.settings.model.as_deref();
+    let (model, profile) = (call.settings.model.as_deref(), call.settings.profile.as_deref());
     let (routes, listed);
     let call = if call.contract.is_embedding() {
-        routes = settings.embedding_routes_for(named).unwrap_or_else(|_| settings.embeddings.clone());
+        routes = settings.embedding_routes_for(model, profile).unwrap_or_else(|_| settings.embeddings.clone());
         // texts go in lists
         listed = Call { user: json!([call.user]).to_string(), ..call.clone() };
         &listed
     } else {
-        routes = settings.routes_for(named).unwrap_or_else(|_| settings.routes.clone());
+        routes = settings.routes_for(model, profile).unwrap_or_else(|_| settings.routes.clone());
         call
     };
     let speech = Speech::of_engine(engine);

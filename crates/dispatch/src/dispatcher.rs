@@ -26,7 +26,8 @@ use crate::purse::Purses;
 use crate::record::{call_record, failed_outcome, recalled};
 use crate::stream::Listener;
 use crate::{
-    Answer, Ask, Call, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source, Tally, trace,
+    Answer, Ask, Call, CallSettings, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source,
+    Tally, trace,
 };
 
 /// The scheduler that every caller in the process shares.
@@ -246,8 +247,11 @@ impl Dispatcher {
     /// Where a call may go, in order, all of them through doors that are there. A model that the call names comes before
     /// the others.
     pub(crate) fn routes_of(&self, call: &Call) -> Result<Vec<Route>, Failure> {
-        let named = call.settings.model.as_deref();
-        let routes = if call.contract.is_embedding() { self.settings.embedding_routes_for(named) } else { self.settings.routes_for(named) };
+        let (model, profile) = (call.settings.model.as_deref(), call.settings.profile.as_deref());
+        let routes = match call.contract.is_embedding() {
+            true => self.settings.embedding_routes_for(model, profile),
+            false => self.settings.routes_for(model, profile),
+        };
         let mut routes = routes.map_err(|why| Failure::new(FailureKind::NoSuchModel, why))?;
         routes.retain(|route| route.door < self.doors.len());
         if routes.is_empty() { Err(Failure::new(FailureKind::Internal, "there is no model to ask")) } else { Ok(routes) }
@@ -294,6 +298,17 @@ impl Ask for Dispatcher {
 
     fn window(&self) -> usize {
         self.doors.first().map_or(1, |door| door.exchange.window())
+    }
+
+    /// What the smallest context of the models that may be asked leaves beside an answer.
+    fn prompt_room(&self, settings: &CallSettings) -> Option<u64> {
+        let routes = self.settings.routes_for(settings.model.as_deref(), settings.profile.as_deref()).ok()?;
+        let context = |route: &Route| {
+            let door = self.doors.get(route.door)?;
+            door.exchange.context_tokens().or_else(|| door.atlas.model(&route.model)?.context_length)
+        };
+        let context = routes.iter().filter_map(context).min()?;
+        Some(context.saturating_sub(u64::from(settings.max_tokens.unwrap_or(512))).max(context / 2))
     }
 
     fn entry_of(&self, call: &Call) -> Option<Fingerprint> {

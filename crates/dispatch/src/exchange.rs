@@ -122,6 +122,11 @@ pub trait Exchange: Send + Sync + fmt::Debug {
     /// The most requests worth having under way at once.
     fn window(&self) -> usize;
 
+    /// Tokens that a prompt and its answer may have together, where all models here share one bound.
+    fn context_tokens(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether providers, routing and prices mean anything here.
     fn routes(&self) -> bool {
         true

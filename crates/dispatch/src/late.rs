@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use corsac_ledger::{Fingerprint, RunId};
 
-use crate::{Ask, Call, Dispatcher, Failure, FailureKind, Origin, Outcome};
+use crate::{Ask, Call, CallSettings, Dispatcher, Failure, FailureKind, Origin, Outcome};
 
 /// Answers nothing until it is opened; then calls go to a dispatcher, in the name of a run.
 #[derive(Debug, Default)]
@@ -30,6 +30,10 @@ impl Ask for LateAsk {
             }
             None => Err(Failure::new(FailureKind::Internal, "asked before the engine was opened")),
         }
+    }
+
+    fn prompt_room(&self, settings: &CallSettings) -> Option<u64> {
+        self.opened.get().and_then(|(dispatcher, _)| dispatcher.prompt_room(settings))
     }
 
     fn window(&self) -> usize {

@@ -55,7 +55,7 @@ pub use late::LateAsk;
 pub use open::{OpenError, Opened};
 pub use outlook::Outlook;
 pub use plain::PlainHttp;
-pub use settings::{Aliases, Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings};
+pub use settings::{Aliases, Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings, UnderProfile};
 pub use stream::StreamItem;
 pub use tally::{Summary, Tally};
 pub use turn::Turn;

@@ -156,7 +156,7 @@ impl Dispatcher {
     /// Whether a call with functions can go over the first route of a model (the default one's where none is named): what
     /// the catalog says of an endpoint there. The embedded model takes none; a server with OpenAI's API is taken to.
     pub async fn takes_tools(&self, model: Option<&str>) -> bool {
-        let Ok(routes) = self.settings.routes_for(model) else { return false };
+        let Ok(routes) = self.settings.routes_for(model, None) else { return false };
         let Some((route, door)) = routes.iter().find_map(|route| Some((route, self.doors.get(route.door)?))) else { return false };
         if !door.exchange.routes() {
             return compose::Speech::of(door.exchange.as_ref()) == compose::Speech::OpenAi;

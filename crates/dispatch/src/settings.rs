@@ -22,6 +22,8 @@ pub struct Settings {
     pub embeddings: Vec<Route>,
     /// Routes by alias, for calls that name a model of their own.
     pub aliases: Aliases,
+    /// Routes by profile, for calls that name a profile of their own.
+    pub profiles: BTreeMap<String, UnderProfile>,
     /// What every request says beside its prompt, where its route has nothing of its own.
     pub request: RequestSettings,
     /// How long to wait for what.
@@ -81,6 +83,37 @@ pub struct Aliases {
     pub routes: BTreeMap<String, Result<Arc<[Route]>, Arc<str>>>,
     /// The route of a model that is named by its id, but for the model.
     pub by_id: Route,
+}
+
+/// What is asked under a profile.
+#[derive(Debug, Clone)]
+pub struct UnderProfile {
+    /// In place of [`Settings::routes`], or why nothing can be asked.
+    pub routes: Result<Vec<Route>, Arc<str>>,
+    /// In place of [`Settings::embeddings`], or why nothing can be asked.
+    pub embeddings: Result<Vec<Route>, Arc<str>>,
+    /// In place of [`Settings::aliases`].
+    pub aliases: Aliases,
+}
+
+impl Aliases {
+    /// The routes of a model by its alias or id.
+    fn named(&self, model: &str, usual: &[Route]) -> Result<Vec<Route>, Arc<str>> {
+        if let Some(named) = self.routes.get(model) {
+            return Ok(named.clone()?.to_vec());
+        }
+        let known = usual.iter().find(|route| &*route.model == model).cloned();
+        Ok(vec![known.unwrap_or_else(|| Route { model: model.into(), ..self.by_id.clone() })])
+    }
+
+    fn change_routes(&mut self, change: &mut impl FnMut(&mut Route)) {
+        change(&mut self.by_id);
+        for named in self.routes.values_mut().flatten() {
+            let mut routes = named.to_vec();
+            routes.iter_mut().for_each(&mut *change);
+            *named = routes.into();
+        }
+    }
 }
 
 impl Default for Aliases {
@@ -264,28 +297,38 @@ impl Settings {
         }
     }
 
+    /// Changes every route there is, also those that only calls with a model or a profile of their own take.
+    pub fn change_routes(&mut self, mut change: impl FnMut(&mut Route)) {
+        self.routes.iter_mut().chain(&mut self.embeddings).for_each(&mut change);
+        self.aliases.change_routes(&mut change);
+        for under in self.profiles.values_mut() {
+            let routes = under.routes.iter_mut().chain(&mut under.embeddings);
+            routes.flatten().for_each(&mut change);
+            under.aliases.change_routes(&mut change);
+        }
+    }
+
     /// Sets the most time any request may take, over what routes have of their own.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.deadlines.request = timeout;
-        let aliased = self.aliases.routes.values_mut().flatten();
-        aliased.for_each(|routes| *routes = routes.iter().cloned().map(|route| Route { timeout: None, ..route }).collect());
-        self.routes.iter_mut().chain(&mut self.embeddings).chain([&mut self.aliases.by_id]).for_each(|route| route.timeout = None);
+        self.change_routes(|route| route.timeout = None);
     }
 
-    /// The routes of a call that names a model, an alias or an id, in order: those of the model named, then the others.
+    /// The routes of a call, in order: of the model it names, an alias or an id, and then the others; under the profile it
+    /// names.
     ///
     /// # Errors
-    /// The alias cannot be asked: why, for a person.
-    pub fn routes_for(&self, model: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
-        let Some(model) = model else { return Ok(self.routes.clone()) };
-        let mut routes = match self.aliases.routes.get(model) {
-            Some(named) => named.clone()?.to_vec(),
-            None => match self.routes.iter().find(|route| &*route.model == model) {
-                Some(known) => vec![known.clone()],
-                None => vec![Route { model: model.into(), ..self.aliases.by_id.clone() }],
-            },
+    /// The alias cannot be asked, or there is no such profile: why, for a person.
+    pub fn routes_for(&self, model: Option<&str>, profile: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
+        let (usual, aliases) = match self.under(profile)? {
+            Some(under) => (under.routes.as_ref().map_err(Arc::clone), &under.aliases),
+            None => (Ok(&self.routes), &self.aliases),
         };
-        for route in &self.routes {
+        let Some(model) = model else { return usual.cloned() };
+        // a profile of the model's own is none of the others'
+        let usual = usual.unwrap_or(&self.routes);
+        let mut routes = aliases.named(model, usual)?;
+        for route in usual {
             if !routes.iter().any(|earlier| earlier.same_place(route)) {
                 routes.push(route.clone());
             }
@@ -297,14 +340,28 @@ impl Settings {
     /// to do with each other; else those of [`Settings::embeddings`].
     ///
     /// # Errors
-    /// The alias cannot be asked: why, for a person.
-    pub fn embedding_routes_for(&self, model: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
-        let Some(model) = model else { return Ok(self.embeddings.clone()) };
-        if let Some(named) = self.aliases.routes.get(model) {
-            return named.clone().map(|routes| routes.iter().take(1).cloned().collect());
-        }
-        let known = self.embeddings.iter().find(|route| &*route.model == model).cloned();
-        Ok(vec![known.unwrap_or_else(|| Route { model: model.into(), ..self.aliases.by_id.clone() })])
+    /// The alias cannot be asked, or there is no such profile: why, for a person.
+    pub fn embedding_routes_for(&self, model: Option<&str>, profile: Option<&str>) -> Result<Vec<Route>, Arc<str>> {
+        let (usual, aliases) = match self.under(profile)? {
+            Some(under) => (under.embeddings.as_ref().map_err(Arc::clone)?, &under.aliases),
+            None => (&self.embeddings, &self.aliases),
+        };
+        let Some(model) = model else { return Ok(usual.clone()) };
+        let mut routes = aliases.named(model, usual)?;
+        routes.truncate(1);
+        Ok(routes)
+    }
+
+    fn under(&self, profile: Option<&str>) -> Result<Option<&UnderProfile>, Arc<str>> {
+        let Some(name) = profile else { return Ok(None) };
+        self.profiles.get(name).map(Some).ok_or_else(|| {
+            let known = self.profiles.keys().map(String::as_str);
+            match (nearest(name, known.clone(), 1).first(), self.profiles.is_empty()) {
+                (_, true) => format!("there is no profile {name:?}: corsac.toml defines none").into(),
+                (Some(near), _) => format!("there is no profile {name:?}; did you mean {near}?").into(),
+                (None, _) => format!("there is no profile {name:?}; there are {}", known.collect::<Vec<_>>().join(", ")).into(),
+            }
+        })
     }
 
     /// The alias most like a name that no catalog knows.
@@ -319,6 +376,7 @@ impl Default for Settings {
             routes: vec![Route::to(DEFAULT_MODEL)],
             embeddings: vec![Route::to(DEFAULT_EMBEDDING_MODEL)],
             aliases: Aliases::default(),
+            profiles: BTreeMap::new(),
             request: RequestSettings::default(),
             deadlines: Deadlines::default(),
             ceilings: Ceilings::default(),

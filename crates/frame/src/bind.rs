@@ -3,20 +3,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use corsac_program::{Program, ProgramError};
+use arrow::array::Array;
+use corsac_dispatch::CallSettings;
+use corsac_program::{Label, Program, ProgramError, Summary};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use serde_json::Value;
 
 use crate::answer_type::excerpt;
+use crate::cell::json_value;
 use crate::error::nearest;
 use crate::function::{Operator, read_schema};
+use crate::named::Given;
+use crate::options::Options;
 
 /// A call whose constants are read and whose columns are assigned.
 #[derive(Debug, Clone)]
@@ -29,46 +32,89 @@ pub(crate) struct BoundCall {
     pub(crate) arguments: Vec<Expr>,
     /// What is asked, for plans shown to people.
     pub(crate) subject: Arc<str>,
+    /// What the call itself says of whom to ask and how.
+    pub(crate) settings: CallSettings,
+    /// The most tokens of rows in one question about a group.
+    pub(crate) part_tokens: Option<u32>,
 }
 
 /// Reads the arguments of a call.
 pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigOptions>) -> Result<BoundCall> {
-    let constant = |index: usize, what: &str| constant(operator, arguments.get(index), what, options);
-    match operator {
+    let mut given = Given::of(arguments);
+    let constant = |argument: Option<&Expr>, what: &str| constant(operator, argument, what, options);
+    let by_name = |value: &Expr, name: &str| constant(Some(value), name);
+    let positional = |given: &Given, index: usize, what: &str| constant(given.positional.get(index), what);
+    let (program, constants, arguments, told, subject) = match operator {
         Operator::Classify => {
-            let labels = labels(&constant(1, "labels")?)?;
+            let labels = labels(&positional(&given, 1, "labels")?)?;
+            let told = Options::take(operator, &mut given, &[], by_name)?;
             let program = Program::classify(&labels).map_err(|error| cannot_use(operator, &error))?;
-            let identity = identity(operator, &labels.join("\u{1f}"));
-            Ok(BoundCall { operator, program, identity, arguments: first(arguments), subject: excerpt(&labels.join("|"), 60).into() })
+            let names = labels.iter().map(|label| label.name.as_str()).collect::<Vec<_>>().join("|");
+            (program, format!("{labels:?}"), first(&given), told, names)
         }
         Operator::Embed => {
-            let identity = identity(operator, "");
-            Ok(BoundCall { operator, program: Program::embed(None), identity, arguments: first(arguments), subject: "vector".into() })
+            let told = Options::take(operator, &mut given, &[], by_name)?;
+            (Program::embed(told.dimensions), String::new(), first(&given), told, "vector".to_owned())
         }
         Operator::Extract => {
-            let schema = read_schema(&constant(1, "schema")?)?;
-            let identity = identity(operator, schema.fingerprint_text());
-            let subject = excerpt(&field_names(&schema), 60).into();
-            Ok(BoundCall { operator, program: Program::extract(schema), identity, arguments: first(arguments), subject })
+            let schema = read_schema(&positional(&given, 1, "schema")?)?;
+            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let (constants, subject) = (schema.fingerprint_text().to_owned(), field_names(&schema));
+            (Program::extract(schema), constants, first(&given), told, subject)
         }
-        Operator::Map | Operator::Predicate => {
-            let template = template(operator, &constant(0, "template")?)?;
-            let program = if operator == Operator::Map { Program::map(&template) } else { Program::predicate(&template) };
+        Operator::Sentiment => {
+            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let program = Program::analyze_sentiment().map_err(|error| cannot_use(operator, &error))?;
+            (program, String::new(), first(&given), told, "sentiment".to_owned())
+        }
+        Operator::Summarize => {
+            let form = match given.positional.len() {
+                1 => Summary::Paragraph,
+                _ => summary(&positional(&given, 1, "form")?)?,
+            };
+            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let words = told.max_words.unwrap_or(SUMMARY_WORDS);
+            (Program::summarize(form, words), format!("{form:?}"), first(&given), told, format!("{form}, at most {words} words"))
+        }
+        Operator::Map | Operator::Predicate | Operator::Reduce => {
+            let template = template(operator, &positional(&given, 0, "template")?)?;
+            let program = match operator {
+                Operator::Map => Program::map(&template),
+                Operator::Predicate => Program::predicate(&template),
+                _ => Program::reduce(&template),
+            };
             let program = program.map_err(|error| cannot_use(operator, &error))?;
-            let columns = arguments.get(1..).unwrap_or_default();
-            let bound = assign(operator, program.variables(), columns)?;
-            let subject = excerpt(&format!("'{}'", template.replace('\n', " ")), 60).into();
-            Ok(BoundCall { operator, program, identity: identity(operator, &template), arguments: bound, subject })
+            let told = Options::take(operator, &mut given, program.variables(), by_name)?;
+            let bound = assign(operator, program.variables(), &given)?;
+            let subject = format!("'{}'", template.replace('\n', " "));
+            (program, template, bound, told, subject)
         }
+    };
+    let program = program.with_demos(&told.examples).map_err(|error| cannot_use(operator, &error))?;
+    Ok(BoundCall {
+        operator,
+        program,
+        identity: format!("{}\u{1e}{constants}\u{1e}{}", operator.name(), told.identity()).into(),
+        arguments,
+        subject: excerpt(&subject, 60).into(),
+        settings: told.settings,
+        part_tokens: told.part_tokens,
+    })
+}
+
+/// Words of a summary where a call does not say how many.
+const SUMMARY_WORDS: u32 = 120;
+
+fn summary(value: &ScalarValue) -> Result<Summary> {
+    match value.try_as_str().flatten().map(|text| text.trim().to_lowercase().replace(['_', '-'], " ")).as_deref() {
+        Some("paragraph") => Ok(Summary::Paragraph),
+        Some("key points") => Ok(Summary::KeyPoints),
+        _ => plan_err!("the form of semantic_summarize must be 'paragraph' or 'key points', not {value}"),
     }
 }
 
-fn first(arguments: &[Expr]) -> Vec<Expr> {
-    arguments.iter().take(1).cloned().collect()
-}
-
-fn identity(operator: Operator, constants: &str) -> Arc<str> {
-    format!("{}\u{1e}{constants}", operator.name()).into()
+fn first(given: &Given) -> Vec<Expr> {
+    given.positional.iter().take(1).cloned().collect()
 }
 
 fn cannot_use(operator: Operator, error: &ProgramError) -> datafusion::common::DataFusionError {
@@ -114,25 +160,41 @@ fn is_volatile(expression: &Expr) -> Result<bool> {
     })
 }
 
-fn labels(value: &ScalarValue) -> Result<Vec<String>> {
+/// Labels as a list of texts, a list of structs with a description each, or a map from label to description.
+fn labels(value: &ScalarValue) -> Result<Vec<Label>> {
+    let wrong = |what: String| {
+        plan_datafusion_err!(
+            "the labels of semantic_classify must be a list of texts or of structs {{label, description}}, or a map, not {what}. Write {}",
+            Operator::Classify.usage()
+        )
+    };
     let items = match value {
         ScalarValue::List(list) => list.value(0),
         ScalarValue::LargeList(list) => list.value(0),
         ScalarValue::FixedSizeList(list) => list.value(0),
-        other => {
-            return plan_err!(
-                "the labels of semantic_classify must be a list, not {}. Write {}",
-                other.data_type(),
-                Operator::Classify.usage()
-            );
+        ScalarValue::Map(map) => {
+            let Value::Object(described) = json_value(map.as_ref(), 0)? else { return Err(wrong("NULL".to_owned())) };
+            return Ok(described.into_iter().map(|(name, description)| Label { name, description: text_of(description) }).collect());
         }
+        other => return Err(wrong(other.data_type().to_string())),
     };
-    let texts = cast(&items, &DataType::Utf8)?;
-    let texts = texts.as_string::<i32>();
-    if texts.null_count() > 0 {
-        return plan_err!("a label of semantic_classify is NULL: every label must be a text");
+    let label = |place: usize| match json_value(items.as_ref(), place)? {
+        Value::Null => plan_err!("a label of semantic_classify is NULL: every label must be a text"),
+        Value::Object(mut fields) => match (fields.remove("label").and_then(text_of), fields.remove("description"), fields.keys().next()) {
+            (Some(name), description, None) => Ok(Label { name, description: description.and_then(text_of) }),
+            _ => Err(wrong(value.data_type().to_string())),
+        },
+        other => Ok(Label::from(text_of(other).unwrap_or_default())),
+    };
+    (0..items.len()).map(label).collect()
+}
+
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
     }
-    Ok(texts.iter().flatten().map(str::to_owned).collect())
 }
 
 fn template(operator: Operator, value: &ScalarValue) -> Result<String> {
@@ -143,9 +205,11 @@ fn template(operator: Operator, value: &ScalarValue) -> Result<String> {
 }
 
 /// Gives every variable of a template its expression: columns by name, other expressions in the order of first use.
-fn assign(operator: Operator, variables: &[String], arguments: &[Expr]) -> Result<Vec<Expr>> {
+fn assign(operator: Operator, variables: &[String], given: &Given) -> Result<Vec<Expr>> {
+    let arguments = given.positional.get(1..).unwrap_or_default();
     let names: Vec<Option<String>> = arguments.iter().map(column_name).collect();
-    let mut bound: Vec<Option<Expr>> = vec![None; variables.len()];
+    let named = |variable: &String| given.named.iter().find(|(name, _)| name == variable).map(|(_, value)| value.clone());
+    let mut bound: Vec<Option<Expr>> = variables.iter().map(named).collect();
     let mut positional = Vec::new();
     let mut unmatched = Vec::new();
     for (argument, name) in arguments.iter().zip(&names) {

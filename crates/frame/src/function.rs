@@ -7,9 +7,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use corsac_schema::Schema;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_datafusion_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 
 use crate::answer_type::{data_type, vector_type};
+use crate::named::{NamedMarker, literal_of, name_of, positional_literal};
 
 /// The semantic functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,10 +23,22 @@ pub(crate) enum Operator {
     Extract,
     Map,
     Predicate,
+    Reduce,
+    Sentiment,
+    Summarize,
 }
 
 impl Operator {
-    pub(crate) const ALL: [Operator; 5] = [Operator::Classify, Operator::Embed, Operator::Extract, Operator::Map, Operator::Predicate];
+    pub(crate) const ALL: [Operator; 8] = [
+        Operator::Classify,
+        Operator::Embed,
+        Operator::Extract,
+        Operator::Map,
+        Operator::Predicate,
+        Operator::Reduce,
+        Operator::Sentiment,
+        Operator::Summarize,
+    ];
 
     /// The name in SQL.
     pub(crate) fn name(self) -> &'static str {
@@ -32,6 +48,9 @@ impl Operator {
             Operator::Extract => "semantic_extract",
             Operator::Map => "semantic_map",
             Operator::Predicate => "semantic_predicate",
+            Operator::Reduce => "semantic_reduce",
+            Operator::Sentiment => "semantic_analyze_sentiment",
+            Operator::Summarize => "semantic_summarize",
         }
     }
 
@@ -43,23 +62,28 @@ impl Operator {
             Operator::Extract => "semantic_extract(text, 'name string, stars int')",
             Operator::Map => "semantic_map('Translate {{ column }} into French', column)",
             Operator::Predicate => "semantic_predicate('Is {{ column }} about delivery?', column)",
+            Operator::Reduce => "semantic_reduce('Sum up these: {{ column }}', column ORDER BY other_column)",
+            Operator::Sentiment => "semantic_analyze_sentiment(text)",
+            Operator::Summarize => "semantic_summarize(text, 'key points', max_words => 50)",
         }
     }
 
     fn check_count(self, count: usize) -> Result<()> {
         let fits = match self {
-            Operator::Embed => count == 1,
+            Operator::Embed | Operator::Sentiment => count == 1,
             Operator::Classify | Operator::Extract => count == 2,
-            Operator::Map | Operator::Predicate => count >= 1,
+            Operator::Map | Operator::Predicate | Operator::Reduce => count >= 1,
+            Operator::Summarize => count == 1 || count == 2,
         };
         if fits {
             return Ok(());
         }
         let wanted = match self {
             Operator::Classify => "a text and a list of labels",
-            Operator::Embed => "a text",
+            Operator::Embed | Operator::Sentiment => "a text",
             Operator::Extract => "a text and a schema",
-            Operator::Map | Operator::Predicate => "a template and the columns it names",
+            Operator::Map | Operator::Predicate | Operator::Reduce => "a template and the columns it names",
+            Operator::Summarize => "a text and, if you like, 'paragraph' or 'key points'",
         };
         let given = if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") };
         plan_err!("{} takes {wanted}, not {given}. Write {}", self.name(), self.usage())
@@ -98,12 +122,12 @@ impl ScalarUDFImpl for Marker {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.operator.check_count(arguments.arg_fields.len())?;
+        self.operator.check_count(arguments.arg_fields.iter().filter(|field| name_of(field).is_none()).count())?;
         let data_type = match self.operator {
-            Operator::Classify | Operator::Map => DataType::Utf8,
+            Operator::Classify | Operator::Map | Operator::Reduce | Operator::Sentiment | Operator::Summarize => DataType::Utf8,
             Operator::Predicate => DataType::Boolean,
-            Operator::Embed => vector_type(None),
-            Operator::Extract => match arguments.scalar_arguments.get(1).copied().flatten() {
+            Operator::Embed => vector_type(literal_of(arguments.arg_fields, "dimensions").and_then(|text| text.parse().ok())),
+            Operator::Extract => match positional_literal(&arguments, 1) {
                 Some(scalar) => data_type(read_schema(scalar)?.kind()),
                 None => {
                     return plan_err!(
@@ -117,6 +141,41 @@ impl ScalarUDFImpl for Marker {
     }
 
     fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        exec_err!("{} must be planned by a Corsac session before it can run", self.name())
+    }
+}
+
+/// `semantic_reduce` as it stands in a query until the plan is rewritten.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReduceMarker {
+    signature: Signature,
+}
+
+impl ReduceMarker {
+    pub(crate) fn new() -> ReduceMarker {
+        ReduceMarker { signature: Signature::user_defined(Volatility::Volatile) }
+    }
+}
+
+impl AggregateUDFImpl for ReduceMarker {
+    fn name(&self) -> &str {
+        Operator::Reduce.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(types.to_vec())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Operator::Reduce.check_count(types.len())?;
+        Ok(DataType::Utf8)
+    }
+
+    fn accumulator(&self, _arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         exec_err!("{} must be planned by a Corsac session before it can run", self.name())
     }
 }
@@ -194,8 +253,9 @@ pub(crate) fn outcome_fields(value: &DataType) -> Fields {
 
 /// All functions a session registers.
 pub(crate) fn markers() -> Vec<Arc<ScalarUDF>> {
-    let mut functions: Vec<Arc<ScalarUDF>> =
-        Operator::ALL.into_iter().map(|operator| Arc::new(ScalarUDF::new_from_impl(Marker::new(operator)))).collect();
+    let of_rows = Operator::ALL.into_iter().filter(|operator| *operator != Operator::Reduce);
+    let mut functions: Vec<Arc<ScalarUDF>> = of_rows.map(|operator| Arc::new(ScalarUDF::new_from_impl(Marker::new(operator)))).collect();
     functions.push(Arc::new(ScalarUDF::new_from_impl(OutcomeMarker::new())));
+    functions.push(Arc::new(ScalarUDF::new_from_impl(NamedMarker::new())));
     functions
 }

@@ -13,6 +13,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Ident, VisitMut, VisitorMut};
 
 use crate::function::Operator;
+use crate::named;
 
 /// Writes unquoted names as the files of the query have them: `TEXT` becomes `text` where only `text` exists.
 pub(crate) async fn as_written_in_files(mut statement: Statement, context: &SessionContext, tables: &[TableReference]) -> Statement {
@@ -99,6 +100,7 @@ impl VisitorMut for Spelling {
     fn pre_visit_expr(&mut self, expression: &mut ast::Expr) -> ControlFlow<()> {
         match expression {
             ast::Expr::Identifier(name) => self.correct(name),
+            ast::Expr::Function(function) if is_semantic(&function.name) => named::wrap(&mut function.args),
             ast::Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(name_field_by_text),
             ast::Expr::CompoundIdentifier(parts) => {
                 if let Some(name) = parts.last_mut() {
@@ -109,6 +111,11 @@ impl VisitorMut for Spelling {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn is_semantic(name: &ast::ObjectName) -> bool {
+    let name = name.0.last().and_then(ast::ObjectNamePart::as_ident).map(|name| name.value.as_str()).unwrap_or_default();
+    Operator::ALL.iter().any(|operator| operator.name().eq_ignore_ascii_case(name))
 }
 
 /// `(call(…)).field` is only understood with the field's name as a text.
@@ -174,6 +181,9 @@ fn shorten(name: &str) -> String {
         rest = &rest[open + closing(&rest[open..])..];
     }
     short.push_str(rest);
+    if short.strip_prefix(Operator::Reduce.name()).is_some_and(|rest| rest.starts_with(" FILTER") || rest.starts_with(" ORDER BY")) {
+        return Operator::Reduce.name().to_owned();
+    }
     if let Some(field) = field_of(&short) {
         return field.to_owned();
     }
@@ -226,6 +236,7 @@ mod tests {
         assert_eq!(shorten(r#"length(semantic_map(Utf8("a"),t.x))"#), "length(semantic_map)");
         assert_eq!(shorten(r#"outcome(semantic_classify(t.x,make_array(Utf8("a"))))"#), "outcome");
         assert_eq!(shorten(r#"semantic_extract(t.x,Utf8("a int"))[a]"#), "a");
+        assert_eq!(shorten(r#"semantic_reduce(Utf8("a"),t.x) FILTER (WHERE t.y) ORDER BY [t.y ASC]"#), "semantic_reduce");
         assert_eq!(shorten("reviews.csv.e[name]"), "name");
         assert_eq!(shorten("t.list[1]"), "t.list[1]");
         assert_eq!(shorten("count(*)"), "count(*)");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use corsac_dispatch::Contract;
+use corsac_dispatch::{CallSettings, Contract};
 use corsac_text::tokens::Vocabulary;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -87,15 +87,17 @@ pub struct OperatorEstimate {
     pub contract: Contract,
     /// The answer's token limit, where the call names one.
     pub max_tokens: Option<u32>,
+    /// Whom it asks.
+    pub settings: Arc<CallSettings>,
 }
 
-/// Kinds of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KindsAsked {
-    /// Those that write.
-    pub chat: bool,
-    /// Those that give vectors.
-    pub embedding: bool,
+/// Whom a call asks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The model, the profile and what else the call or the session says.
+    pub settings: Arc<CallSettings>,
+    /// Whether a vector is wanted, so that an embedding model is asked.
+    pub vectors: bool,
 }
 
 /// A number of rows.
@@ -140,16 +142,16 @@ impl Query {
         !self.operators().is_empty()
     }
 
-    /// Which kinds of models are asked.
-    pub fn kinds_asked(&self) -> KindsAsked {
-        let mut kinds = KindsAsked::default();
+    /// Whom its calls ask, each way once.
+    pub fn asked(&self) -> Vec<Asked> {
+        let mut all: Vec<Asked> = Vec::new();
         for call in self.operators().iter().flat_map(SemanticExec::calls) {
-            match call.program().contract() {
-                Contract::Embedding { .. } => kinds.embedding = true,
-                Contract::Text | Contract::Json(_) | Contract::JsonTurn { .. } | Contract::Turn(_) => kinds.chat = true,
+            let asked = Asked { settings: self.runtime.settings_of(&call.bound), vectors: is_vector(call) };
+            if !all.contains(&asked) {
+                all.push(asked);
             }
         }
-        kinds
+        all
     }
 
     /// What each call comes to, to be read while the query runs and after it, when the query itself is gone.
@@ -184,7 +186,8 @@ impl Query {
         for operator in self.operators() {
             let sample = if is_cheap_to_start(operator.input()) { self.sample(operator.input()).await? } else { Vec::new() };
             for call in operator.calls() {
-                estimates.push(estimate(call, rows_entering(&operator), &sample).map_err(FrameError::from_execution)?);
+                let settings = self.runtime.settings_of(&call.bound);
+                estimates.push(estimate(call, settings, rows_entering(&operator), &sample).map_err(FrameError::from_execution)?);
             }
         }
         Ok(estimates)
@@ -217,7 +220,16 @@ impl Query {
     }
 }
 
-fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::RecordBatch]) -> datafusion::common::Result<OperatorEstimate> {
+fn is_vector(call: &PlannedCall) -> bool {
+    matches!(call.program().output(), corsac_program::Output::Vector { .. })
+}
+
+fn estimate(
+    call: &PlannedCall,
+    settings: Arc<CallSettings>,
+    rows: Option<Rows>,
+    sample: &[arrow::array::RecordBatch],
+) -> datafusion::common::Result<OperatorEstimate> {
     use arrow::array::{Array, AsArray};
     let program = call.program();
     let vocabulary = if program.contract().is_embedding() { Vocabulary::Cl100k } else { Vocabulary::O200k };
@@ -247,14 +259,16 @@ fn estimate(call: &PlannedCall, rows: Option<Rows>, sample: &[arrow::array::Reco
     Ok(OperatorEstimate {
         operator: program.operator().to_owned(),
         description: call.describe(),
-        rows,
+        // how many questions a group takes depends on the texts in it
+        rows: rows.filter(|_| !program.is_about_groups()),
         system_tokens: vocabulary.count(program.system()) as u64,
         mean_user_tokens: (sampled.asked > 0).then(|| tokens as f64 / sampled.asked as f64),
         // the rows that were not looked at have prompts of about that length
         counted: sampled.asked > 0,
         sampled,
-        contract: program.contract().clone(),
-        max_tokens: None,
+        contract: program.contract(),
+        max_tokens: settings.max_tokens,
+        settings,
     })
 }
 

@@ -10,6 +10,7 @@ use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::AggregateUDF;
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -19,7 +20,7 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
-use crate::function::markers;
+use crate::function::{ReduceMarker, markers};
 use crate::names;
 use crate::optimize::{DropUnreadCalls, TellOperator};
 use crate::planner::SemanticQueryPlanner;
@@ -105,6 +106,7 @@ impl Session {
         for function in markers() {
             context.register_udf(function.as_ref().clone());
         }
+        context.register_udaf(AggregateUDF::new_from_impl(ReduceMarker::new()));
         text::register(&context);
         Session {
             tables: Tables::new(context.clone()),

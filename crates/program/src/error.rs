@@ -29,6 +29,14 @@ pub enum ProgramError {
         /// What is wrong.
         message: String,
     },
+    /// An example does not fit the program.
+    #[error("example {number} cannot be used: {why}")]
+    Example {
+        /// Which, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// There is no such metric.
     #[error("the metric {name:?} cannot be used: {why}")]
     Metric {

@@ -36,7 +36,7 @@ mod typed;
 
 pub use adapter::{Adapter, Piece, Rendered, Scanner, Unreadable};
 pub use allowance::Allowance;
-pub use builtin::{Output, Program, Prompt};
+pub use builtin::{Demo, Group, Label, Output, Program, Prompt, Stage, Summary};
 pub use chance::Chance;
 pub use context::{Context, Log, Step};
 pub use corsac_macros::{FieldValue, Signature};

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod lineage;
 mod memory;
+mod named;
 mod output;
 mod programs;
 mod rows;

@@ -1,5 +1,7 @@
 //! From names to an order: which models are asked one after another, with which profile, and the settings around them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::profile::bare_openai_id;
@@ -7,7 +9,7 @@ use super::route::{Journey, Way};
 use super::tables::{ListEntry, Profile};
 use super::{Config, ConfigError, DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, DoorOptions, Engine, Span};
 use crate::settings::Aliases;
-use crate::{Ceilings, Deadlines, Memory, Route, Settings};
+use crate::{Ceilings, Deadlines, Memory, Route, Settings, UnderProfile};
 
 /// Settings, and the doors that their routes name by place. The first door is the first route's.
 #[derive(Debug, Clone)]
@@ -28,11 +30,7 @@ impl Resolved {
         self.doors.truncate(1);
         self.doors.iter_mut().for_each(|door| door.engine = engine);
         self.engine = Some(engine);
-        let Settings { routes, embeddings, aliases, .. } = &mut self.settings;
-        routes.iter_mut().chain(embeddings).chain([&mut aliases.by_id]).for_each(|route| route.door = 0);
-        for named in aliases.routes.values_mut().flatten() {
-            *named = named.iter().cloned().map(|route| Route { door: 0, ..route }).collect();
-        }
+        self.settings.change_routes(|route| route.door = 0);
         self
     }
 }
@@ -45,22 +43,51 @@ impl Config {
     /// An unknown profile, or an alias that cannot be asked: a key that is nowhere, an engine without an address.
     pub fn resolve(&self, model: Option<&str>, fallbacks: &[String], profile: Option<&str>) -> Result<Resolved, ConfigError> {
         let wanted = profile.or(self.found.profile.as_deref());
-        let of_profile = || wanted.or(self.file.default_profile.as_deref()).and_then(|name| self.file.profiles.get(name)?.model.as_deref());
-        let listed = || self.file.model_list.first().and_then(ListEntry::name);
-        let by_file = || of_profile().or(self.file.model.as_deref()).or_else(listed);
-        let first = model.or(self.found.model.as_deref()).or_else(by_file).unwrap_or(DEFAULT_MODEL);
-
-        let ways = self.ways(first);
-        let chosen = self.profile_of(&ways, wanted)?;
+        let ways = self.ways(self.first_model(model, wanted));
         let mut journey = Journey::new(self, wanted);
-        let routes = journey.routes(&ways, &self.fallbacks_of(fallbacks, chosen, &ways), chosen)?;
+        let routes = self.usual(&mut journey, &ways, fallbacks, wanted)?;
         let engine = match ways.first() {
             Some(Way::Alias(..) | Way::Entry(_)) => journey.doors().first().map(|door| door.engine),
             Some(Way::Id(_)) | None => self.file.engine.as_deref().and_then(Engine::of_name),
         };
         let embeddings = self.embedded(&mut journey, wanted)?;
         let aliases = self.aliased(&mut journey, wanted);
-        Ok(Resolved { settings: self.settings_around(routes, embeddings, aliases), doors: journey.into_doors(), engine })
+        let mut profiles = BTreeMap::new();
+        let of_models = self.file.models.values().flat_map(|model| model.profiles.keys());
+        for name in self.file.profiles.keys().chain(of_models) {
+            let wanted = Some(name.as_str());
+            journey.under(wanted);
+            let told = |error: ConfigError| Arc::from(error.to_string());
+            let ways = self.ways(self.first_model(model, wanted));
+            let under = UnderProfile {
+                routes: self.usual(&mut journey, &ways, fallbacks, wanted).map_err(told),
+                embeddings: self.embedded(&mut journey, wanted).map_err(told),
+                aliases: self.aliased(&mut journey, wanted),
+            };
+            profiles.entry(name.clone()).or_insert(under);
+        }
+        let routed = Settings { routes, embeddings, aliases, profiles, ..Settings::default() };
+        Ok(Resolved { settings: self.settings_around(routed), doors: journey.into_doors(), engine })
+    }
+
+    /// The name of the model asked first.
+    fn first_model<'a>(&'a self, given: Option<&'a str>, wanted: Option<&str>) -> &'a str {
+        let of_profile = || wanted.or(self.file.default_profile.as_deref()).and_then(|name| self.file.profiles.get(name)?.model.as_deref());
+        let listed = || self.file.model_list.first().and_then(ListEntry::name);
+        let by_file = || of_profile().or(self.file.model.as_deref()).or_else(listed);
+        given.or(self.found.model.as_deref()).or_else(by_file).unwrap_or(DEFAULT_MODEL)
+    }
+
+    /// The routes of calls that name no model.
+    fn usual<'a>(
+        &'a self,
+        journey: &mut Journey<'a>,
+        ways: &[Way<'a>],
+        fallbacks: &'a [String],
+        wanted: Option<&str>,
+    ) -> Result<Vec<Route>, ConfigError> {
+        let chosen = self.profile_of(ways, wanted)?;
+        journey.routes(ways, &self.fallbacks_of(fallbacks, chosen, ways), chosen)
     }
 
     /// The route of the embedding model. Under a profile, its preferences among providers count here too.
@@ -136,27 +163,18 @@ impl Config {
     }
 
     /// The settings around the routes. What the first route says is what all say unless they have something of their own.
-    fn settings_around(&self, mut routes: Vec<Route>, mut embeddings: Vec<Route>, mut aliases: Aliases) -> Settings {
+    fn settings_around(&self, mut routed: Settings) -> Settings {
         let file = &self.file;
         let defaults = Settings::default();
         let or = |given: Option<Span>, default: Duration| given.map_or(default, |span| span.0);
         let deadline = or(file.timeout.or(file.deadlines.request), defaults.deadlines.request);
-        let request = routes.first().and_then(|route| route.request.as_deref().cloned()).unwrap_or_default();
-        let timeout = routes.first().and_then(|route| route.timeout).unwrap_or(deadline);
-        let settle = |route: &mut Route| {
+        let request = routed.routes.first().and_then(|route| route.request.as_deref().cloned()).unwrap_or_default();
+        let timeout = routed.routes.first().and_then(|route| route.timeout).unwrap_or(deadline);
+        routed.change_routes(|route| {
             route.request = route.request.take().filter(|own| **own != request);
             route.timeout = Some(route.timeout.unwrap_or(deadline)).filter(|own| *own != timeout);
-        };
-        routes.iter_mut().chain(&mut embeddings).chain([&mut aliases.by_id]).for_each(settle);
-        for named in aliases.routes.values_mut().flatten() {
-            let mut routes = named.to_vec();
-            routes.iter_mut().for_each(settle);
-            *named = routes.into();
-        }
+        });
         Settings {
-            routes,
-            embeddings,
-            aliases,
             request,
             deadlines: Deadlines {
                 connect: or(file.deadlines.connect, defaults.deadlines.connect),
@@ -171,7 +189,7 @@ impl Config {
                 max_age: file.memory.max_age.map(|span| span.0),
                 namespace: file.memory.namespace.clone().unwrap_or_default(),
             },
-            ..defaults
+            ..routed
         }
     }
 }

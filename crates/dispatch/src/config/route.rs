@@ -47,6 +47,11 @@ impl<'a> Journey<'a> {
         Journey { config, wanted: wanted.map(str::to_owned), doors: Vec::new() }
     }
 
+    /// From here on, fallbacks add their own profiles of this name.
+    pub(super) fn under(&mut self, wanted: Option<&str>) {
+        self.wanted = wanted.map(str::to_owned);
+    }
+
     pub(super) fn doors(&self) -> &[DoorOptions] {
         &self.doors
     }

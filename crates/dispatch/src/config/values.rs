@@ -92,7 +92,7 @@ impl Span {
     }
 
     /// Reads a text; `None` if it names no span of time.
-    pub(crate) fn parse(text: &str) -> Option<Span> {
+    pub fn parse(text: &str) -> Option<Span> {
         let text = text.trim();
         let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let number: f64 = text[..end].parse().ok()?;

@@ -238,16 +238,16 @@ fn a_call_may_name_an_alias_or_an_id() {
         [models.broken]\nid = 'x'\napi_key_env = 'NOT_THERE'\n";
     let settings = resolve(file).settings;
     let named = |name: Option<&str>| {
-        settings.routes_for(name).map(|routes| routes.iter().map(|r| format!("{}@{}", r.model, r.door)).collect::<Vec<_>>())
+        settings.routes_for(name, None).map(|routes| routes.iter().map(|r| format!("{}@{}", r.model, r.door)).collect::<Vec<_>>())
     };
     assert_eq!(named(None).unwrap(), ["m@0", "a/b@1"]);
     assert_eq!(named(Some("fast")).unwrap(), ["x/y@1", "z/z@1", "m@0", "a/b@1"]);
     assert_eq!(named(Some("own")).unwrap(), ["m@0", "a/b@1"]);
     // an id goes through the main door, with what all models are asked with, not with what the first model's alias says
     assert_eq!(named(Some("n/n")).unwrap(), ["n/n@1", "m@0", "a/b@1"]);
-    let routes = settings.routes_for(Some("n/n")).unwrap();
+    let routes = settings.routes_for(Some("n/n"), None).unwrap();
     assert_eq!(settings.request_of(&routes[0]).strategy, None);
-    assert_eq!(settings.request_of(&settings.routes_for(Some("fast")).unwrap()[0]).seed, Some(4));
+    assert_eq!(settings.request_of(&settings.routes_for(Some("fast"), None).unwrap()[0]).seed, Some(4));
     assert!(named(Some("broken")).unwrap_err().contains("takes its key from NOT_THERE"));
     assert_eq!(settings.nearest_alias("fsat").as_deref(), Some("fast"));
 }
@@ -338,4 +338,43 @@ fn answers_of_providers_that_are_left_out_do_not_count() {
     let only = request("only = ['openai', 'google-vertex/us']");
     assert!(only.lets_answer("OpenAI") && only.lets_answer("Google Vertex") && !only.lets_answer("Azure"));
     assert!(request("sort = 'price'").lets_answer("Anyone"));
+}
+
+#[test]
+fn a_call_may_name_a_profile() {
+    let file = "model = 'a/b'\nfallbacks = ['c/d']\n[models.own]\nid = 'm'\nbase_url = 'http://h/v1'\n[models.own.profiles.sharp]\nseed = 9\n\
+        [profiles.careful]\nmodel = 'x/y'\nmodels = ['z/z']\nseed = 3\nprovider = { only = ['azure'] }\n[profiles.warm]\ntemperature = 1.5\n";
+    let settings = resolve(file).settings;
+    let models = |model: Option<&str>, profile: &str| -> Vec<String> {
+        settings.routes_for(model, Some(profile)).unwrap().iter().map(|route| route.model.to_string()).collect()
+    };
+    assert_eq!(models(None, "careful"), ["x/y", "z/z"]);
+    assert_eq!(models(None, "warm"), ["a/b", "c/d"]);
+    assert_eq!(models(Some("n/n"), "careful"), ["n/n", "x/y", "z/z"]);
+    let said = |model: Option<&str>, profile: &str| settings.request_of(&settings.routes_for(model, Some(profile)).unwrap()[0]).clone();
+    assert_eq!((said(None, "careful").seed, said(None, "careful").provider.only), (Some(3), vec!["azure".to_owned()]));
+    assert_eq!(said(None, "warm").temperature, Some(1.5));
+    assert_eq!((said(Some("n/n"), "warm").temperature, said(Some("n/n"), "careful").seed), (Some(1.5), Some(3)));
+    // a profile of the model's own
+    assert_eq!(said(Some("own"), "sharp").seed, Some(9));
+    // without one, nothing has changed
+    assert_eq!(settings.request_of(&settings.routes_for(None, None).unwrap()[0]).seed, None);
+    assert!(settings.routes_for(None, Some("carefull")).unwrap_err().contains("did you mean careful?"));
+    assert!(resolve("").settings.routes_for(None, Some("x")).unwrap_err().contains("corsac.toml defines none"));
+}
+
+#[test]
+fn embeddings_go_to_a_model_of_their_own_and_no_other() {
+    let named = |file: &str, model: Option<&str>| -> Vec<String> {
+        let settings = resolve(file).settings;
+        settings.embedding_routes_for(model, None).unwrap().iter().map(|route| format!("{}@{}", route.model, route.door)).collect()
+    };
+    assert_eq!(named("model = 'a/b'\nfallbacks = ['c/d']\n", None), ["openai/text-embedding-3-small@0"]);
+    assert_eq!(named("embedding_model = 'e/f'\n", None), ["e/f@0"]);
+    assert_eq!(named("embedding_model = 'e/f'\n", Some("g/h")), ["g/h@0"]);
+    let alias = "embedding_model = 'vectors'\n[models.vectors]\nid = 'v'\nbase_url = 'http://h/v1'\n";
+    assert_eq!(named(alias, None), ["v@1"]);
+    assert_eq!(named("engine = 'openai'\nbase_url = 'http://h/v1'\n", None), ["text-embedding-3-small@0"]);
+    let config = load("embedding_model = 'e/f'\n", &[("CORSAC_EMBEDDING_MODEL", "env/model")]).unwrap();
+    assert_eq!(&*config.resolve(None, &[], None).unwrap().settings.embeddings[0].model, "env/model");
 }

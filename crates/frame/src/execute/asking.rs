@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arrow::array::BooleanArray;
-use corsac_dispatch::{Call, Contract, Failure, FailureKind, Origin, Outcome};
+use corsac_dispatch::{Call, CallSettings, Contract, Failure, FailureKind, Origin, Outcome};
 use corsac_ledger::Fingerprint;
-use corsac_program::Program;
+use corsac_program::{Group, Program, Prompt};
 use datafusion::common::{HashMap, Result};
 use futures::FutureExt;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use super::PlannedCall;
 use super::figures::Figures;
 use super::lineage::Lineage;
 use super::memory::Memory;
+use super::reduce::Reduction;
 use super::runtime::QueryRuntime;
 use super::settled::{Settled, Slot, bad_input, without_request};
 use crate::answer_type::excerpt;
@@ -32,17 +33,21 @@ pub(super) struct Question {
     pub(super) program: Program,
     operator: Arc<str>,
     contract: Contract,
+    settings: Arc<CallSettings>,
+    part_tokens: Option<u32>,
     memory: Arc<Mutex<Memory>>,
     figures: Arc<Figures>,
 }
 
 impl Question {
     pub(super) fn new(call: &PlannedCall, runtime: &QueryRuntime) -> Question {
-        let program = call.program().clone();
+        let (bound, program) = (&call.bound, call.program().clone());
         Question {
             operator: program.operator().into(),
             contract: program.contract(),
-            memory: runtime.memory(&call.bound.identity),
+            settings: runtime.settings_of(bound),
+            part_tokens: bound.part_tokens,
+            memory: runtime.memory(&bound.identity),
             figures: Arc::clone(call.figures()),
             program,
         }
@@ -54,6 +59,24 @@ pub(super) struct Inputs<'a> {
     pub(super) arguments: Vec<Cells<'a>>,
     /// The rows that reach the call; all of them without it.
     pub(super) reached: Option<&'a BooleanArray>,
+}
+
+/// What is asked about.
+enum Matter {
+    /// One row.
+    Prompt(Prompt),
+    /// A group of rows.
+    Group(Group),
+}
+
+impl Matter {
+    /// Its beginning, for people.
+    fn text(&self) -> &str {
+        match self {
+            Matter::Prompt(prompt) => &prompt.user,
+            Matter::Group(group) => group.documents.first().map_or("", String::as_str),
+        }
+    }
 }
 
 /// Where an answer is waited for.
@@ -130,7 +153,8 @@ impl Asking {
             return Ok(Slot::Nothing);
         }
         let mut key = std::mem::take(&mut self.key);
-        let slot = match read_key(&mut key, inputs, row)? {
+        let is_group = self.questions[question].program.is_about_groups();
+        let slot = match read_key(&mut key, inputs, row, is_group)? {
             false => Slot::Nothing,
             true => self.slot_for(question, &key, inputs, place)?,
         };
@@ -158,6 +182,13 @@ impl Asking {
             return Ok(Slot::Waiting);
         }
         let largest = self.runtime.limits.largest_input_bytes;
+        if asked.program.is_about_groups() {
+            let values = inputs.arguments.iter().map(|cells| cells.value(place.row)).collect::<Result<Vec<_>>>()?;
+            return Ok(match asked.program.group(&values) {
+                Some(group) => self.ask_or_not(question, key, Matter::Group(group), place),
+                None => Slot::Nothing,
+            });
+        }
         if key.len() > largest {
             return self.refuse(question, key, too_large(key.len(), largest), place);
         }
@@ -165,17 +196,7 @@ impl Asking {
         match asked.program.prompt(&values) {
             Ok(None) => Ok(Slot::Nothing),
             Ok(Some(prompt)) if prompt.user.len() > largest => self.refuse(question, key, too_large(prompt.user.len(), largest), place),
-            Ok(Some(prompt)) => {
-                if let Some(failure) = self.runtime.ended() {
-                    let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
-                    self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, &prompt.user);
-                    self.lineage.fail(&asked.operator, place.ordinal, &prompt.user, failure);
-                    asked.figures.failed(1);
-                    return Ok(Slot::Done(Arc::clone(unasked)));
-                }
-                self.start(question, key.into(), prompt.system, prompt.user, place);
-                Ok(Slot::Waiting)
-            }
+            Ok(Some(prompt)) => Ok(self.ask_or_not(question, key, Matter::Prompt(prompt), place)),
             Err(error) => self.refuse(question, key, error.to_string(), place),
         }
     }
@@ -194,24 +215,48 @@ impl Asking {
         Ok(Slot::Done(Arc::new(Settled::failed(failure))))
     }
 
-    fn start(&mut self, question: usize, input: Box<[u8]>, system: Arc<str>, user: String, place: Place) {
+    /// Asks, unless asking has ended.
+    fn ask_or_not(&mut self, question: usize, key: &[u8], matter: Matter, place: Place) -> Slot {
+        if let Some(failure) = self.runtime.ended() {
+            let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
+            let asked = &self.questions[question];
+            self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, matter.text());
+            self.lineage.fail(&asked.operator, place.ordinal, matter.text(), failure);
+            asked.figures.failed(1);
+            return Slot::Done(Arc::clone(unasked));
+        }
+        self.start(question, key.into(), matter, place);
+        Slot::Waiting
+    }
+
+    fn start(&mut self, question: usize, input: Box<[u8]>, matter: Matter, place: Place) {
         let number = self.next_flight;
         self.next_flight += 1;
         let asked = &self.questions[question];
-        let excerpt = excerpt(&user, EXCERPT_CHARACTERS);
-        let call = Call {
+        let excerpt = excerpt(matter.text(), EXCERPT_CHARACTERS);
+        let mut call = Call {
             origin: Origin { run: self.runtime.run.clone(), operator: Arc::clone(&asked.operator), row: place.ordinal },
-            system,
-            user,
+            system: "".into(),
+            user: String::new(),
             contract: asked.contract.clone(),
-            settings: Arc::clone(&self.runtime.settings),
+            settings: Arc::clone(&asked.settings),
         };
         let ask = Arc::clone(&self.runtime.ask);
+        let answer = match matter {
+            Matter::Prompt(Prompt { system, user }) => {
+                (call.system, call.user) = (system, user);
+                async move { (ask.entry_of(&call), ask.ask(call).await) }.boxed()
+            }
+            Matter::Group(group) => {
+                let reduction = Reduction { program: asked.program.clone(), call, part_tokens: asked.part_tokens };
+                async move { reduction.reduce(ask.as_ref(), group).await }.boxed()
+            }
+        };
         self.runtime.progress.call_started();
         self.tasks.spawn(async move {
-            let entry = ask.entry_of(&call);
-            let outcome = AssertUnwindSafe(async move { ask.ask(call).await }).catch_unwind().await;
-            (number, entry, outcome.unwrap_or_else(|_| Err(without_request(FailureKind::Internal, DEFECT.to_owned()))))
+            let broken = |_| (None, Err(without_request(FailureKind::Internal, DEFECT.to_owned())));
+            let (entry, outcome) = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(broken);
+            (number, entry, outcome)
         });
         self.under_way[question].insert(input.clone(), number);
         self.flights.insert(number, Flight { question, input, excerpt, started: Instant::now(), places: vec![place] });
@@ -300,10 +345,10 @@ const TEXT_TAG: u8 = 2;
 const JSON_TAG: u8 = 1;
 
 /// Writes a row's inputs as bytes that are equal for equal inputs only; `false` when one is NULL or a lone text is blank.
-/// A lone text stands as it is, so that the common case copies bytes and no more.
-fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize) -> Result<bool> {
+/// What a group is grouped by may be NULL. A lone text stands as it is, so that the common case copies bytes and no more.
+fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize, is_group: bool) -> Result<bool> {
     key.clear();
-    if inputs.arguments.iter().any(|cells| cells.is_null(row)) {
+    if !is_group && inputs.arguments.iter().any(|cells| cells.is_null(row)) {
         return Ok(false);
     }
     if let [only] = inputs.arguments.as_slice()
@@ -322,11 +367,11 @@ fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize) -> Result<bool> 
     for cells in &inputs.arguments {
         let (tag, owned);
         let bytes = match cells.text(row) {
-            Some(text) => {
+            Some(text) if !cells.is_null(row) => {
                 tag = TEXT_TAG;
                 text.as_bytes()
             }
-            None => {
+            _ => {
                 tag = JSON_TAG;
                 owned = cells.value(row)?.to_string();
                 owned.as_bytes()

@@ -5,6 +5,7 @@ mod figures;
 mod held;
 mod lineage;
 mod memory;
+mod reduce;
 mod runtime;
 mod settled;
 mod stream;

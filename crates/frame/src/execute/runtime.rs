@@ -7,6 +7,7 @@ use corsac_dispatch::{Ask, CallSettings, Failure};
 use corsac_ledger::RunId;
 
 use super::memory::Memory;
+use crate::bind::BoundCall;
 use crate::progress::Progress;
 use crate::session::{OnError, RowLimits};
 
@@ -33,6 +34,22 @@ impl QueryRuntime {
         progress: Arc<Progress>,
     ) -> QueryRuntime {
         QueryRuntime { ask, run, on_error, settings, limits, progress, ended: OnceLock::new(), memories: Mutex::default() }
+    }
+
+    /// How a call is asked: as it says itself, else as the session says.
+    pub(crate) fn settings_of(&self, bound: &BoundCall) -> Arc<CallSettings> {
+        let (own, shared) = (&bound.settings, &self.settings);
+        if *own == CallSettings::default() {
+            return Arc::clone(shared);
+        }
+        Arc::new(CallSettings {
+            model: own.model.clone().or_else(|| shared.model.clone()),
+            profile: own.profile.clone().or_else(|| shared.profile.clone()),
+            temperature: own.temperature.or(shared.temperature),
+            max_tokens: own.max_tokens.or(shared.max_tokens),
+            timeout: own.timeout.or(shared.timeout),
+            sample: shared.sample,
+        })
     }
 
     /// The outcomes of calls that ask the same of equal inputs, wherever in the query they stand.

@@ -7,17 +7,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, plan_err};
-use datafusion::logical_expr::expr::{Alias, Case, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator as SqlOperator, Projection, lit};
+use datafusion::logical_expr::expr::{AggregateFunction, Alias, Case, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator as SqlOperator, Projection, WindowFunctionDefinition, lit};
 
 use crate::bind::{BoundCall, bind};
-use crate::function::{Marker, Operator, OutcomeMarker};
+use crate::function::{Marker, Operator, OutcomeMarker, ReduceMarker};
 use crate::node::{Semantic, SemanticCall};
 
 /// Whether an expression holds a semantic call or `outcome`, not counting subqueries.
 pub(super) fn has_call(expression: &Expr) -> bool {
     // `exists` fails only if the closure does
-    expression.exists(|inner| Ok(marker_in(inner).is_some() || is_outcome(inner))).unwrap_or(false)
+    expression.exists(|inner| Ok(marker_in(inner).is_some() || is_outcome(inner) || is_reduce(inner))).unwrap_or(false)
+}
+
+/// Whether this is `semantic_reduce`, as an aggregate or over a window.
+fn is_reduce(expression: &Expr) -> bool {
+    let function = match expression {
+        Expr::AggregateFunction(AggregateFunction { func, .. }) => func,
+        Expr::WindowFunction(window) => match &window.fun {
+            WindowFunctionDefinition::AggregateUDF(func) => func,
+            WindowFunctionDefinition::WindowUDF(_) => return false,
+        },
+        _ => return false,
+    };
+    function.inner().downcast_ref::<ReduceMarker>().is_some()
 }
 
 fn marker_in(expression: &Expr) -> Option<Operator> {

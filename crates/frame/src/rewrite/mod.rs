@@ -3,6 +3,7 @@
 
 mod join;
 mod lift;
+mod reduce;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -69,9 +70,10 @@ impl Rewrite {
     }
 
     fn projection(&self, node: Projection) -> Result<LogicalPlan> {
+        let (input, expressions) = reduce::with_outcomes(Arc::unwrap_or_clone(node.input), node.expr)?;
         let mut lifter = self.lifter();
-        let expressions = lift_named(&mut lifter, node.expr)?;
-        let input = lifter.over(Arc::unwrap_or_clone(node.input))?;
+        let expressions = lift_named(&mut lifter, expressions)?;
+        let input = lifter.over(input)?;
         Ok(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(input))?))
     }
 
@@ -80,7 +82,7 @@ impl Rewrite {
         let groups = lift_named(&mut lifter, node.group_expr)?;
         let aggregates = lift_named(&mut lifter, node.aggr_expr)?;
         let input = lifter.over(Arc::unwrap_or_clone(node.input))?;
-        Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?))
+        reduce::rewrite(self, &node.schema, input, groups, aggregates)
     }
 
     fn window(&self, node: Window) -> Result<LogicalPlan> {

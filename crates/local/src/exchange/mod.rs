@@ -114,4 +114,11 @@ impl Exchange for LocalExchange {
     fn routes(&self) -> bool {
         false
     }
+
+    fn context_tokens(&self) -> Option<u64> {
+        match &self.chat {
+            Part::Ready(model) => Some(model.context_tokens() as u64),
+            Part::Absent | Part::Late(_) => None,
+        }
+    }
 }

@@ -144,6 +144,7 @@ impl Predict {
         let (own, common) = (&state.settings, &cx.lm.settings);
         let settings = CallSettings {
             model: own.model.clone().or_else(|| common.model.clone()),
+            profile: own.profile.clone().or_else(|| common.profile.clone()),
             temperature: cx.temperature.or(own.temperature).or(common.temperature),
             max_tokens: own.max_tokens.or(common.max_tokens),
             timeout: own.timeout.or(common.timeout),
