@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a query whose semantic functions ask a model about each row.
+    /// Run a query whose semantic functions ask a model about each row; without one, a shell.
     Sql(Sql),
     /// Ask one question and print the answer as it comes.
     Ask(Ask),
@@ -49,7 +49,9 @@ pub(crate) enum Command {
 }
 
 const SQL_HELP: &str = "\
-Tables are files, named in the query or by --table: CSV, TSV, JSON lines, Parquet, a glob of them, or - for stdin.
+Tables are files, named in the query or by --table: CSV, TSV, JSON lines, Parquet, Arrow, texts, a glob of them, or - for stdin.
+CREATE VIEW, CREATE TABLE … AS, CREATE EXTERNAL TABLE, COMMENT ON, DROP, INSERT INTO, COPY … TO and SHOW TABLES keep names and rows
+under CORSAC_HOME. Without a query, statements are read from the terminal or from a pipe.
 
 Functions:
   semantic_classify(text, ['label', …])                   the label that fits
@@ -69,8 +71,8 @@ Example:
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = SQL_HELP)]
 pub(crate) struct Sql {
-    /// The query.
-    #[arg(value_name = "SQL", required_unless_present = "file", conflicts_with = "file")]
+    /// The statement; without one, a shell, or the statements of a pipe one after another.
+    #[arg(value_name = "SQL", conflicts_with = "file")]
     pub(crate) query: Option<String>,
     /// Read the query from a file.
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -81,11 +83,23 @@ pub(crate) struct Sql {
     /// Write the result to a file, in the format its ending names.
     #[arg(short, long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
+    /// Put the rows after those that the file of --out has already.
+    #[arg(long, requires = "out", conflicts_with = "overwrite")]
+    #[serde(default)]
+    pub(crate) append: bool,
+    /// Put the result in the place of the file of --out; so it is without this too.
+    #[arg(long, requires = "out")]
+    #[serde(default)]
+    pub(crate) overwrite: bool,
     /// The result's format [default: by --out's ending; a table on a terminal, else CSV]
     #[arg(long, value_enum)]
     pub(crate) format: Option<OutputFormat>,
     #[command(flatten)]
     pub(crate) asking: Asking,
+    /// Set where an earlier run is run again.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) again: bool,
     /// What to do when a row has no answer: put NULL and go on, or fail.
     #[arg(long, value_enum, default_value = "null")]
     pub(crate) on_error: OnErrorChoice,
@@ -172,12 +186,16 @@ pub(crate) enum OutputFormat {
     Table,
     /// Comma-separated, with a header.
     Csv,
+    /// Tab-separated, with a header.
+    Tsv,
     /// One JSON array.
     Json,
     /// One JSON object a line.
     Jsonl,
     /// Parquet, to a file.
     Parquet,
+    /// Arrow IPC, to a file.
+    Arrow,
     /// A markdown table.
     Markdown,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corsac_dispatch::{Catalog, Clock, Dispatcher, FailureKind, LateAsk, SystemClock};
-use corsac_frame::{Format, Target};
+use corsac_frame::{Destination, Format, SendableRecordBatchStream, Target};
 use corsac_frame::{FrameError, Query, Session, SessionOptions, Written, write};
 use corsac_ledger::{EndState, Ledger, RunEnd, RunId, RunStart};
 use serde_json::Value;
@@ -91,11 +91,23 @@ impl Job {
 
     /// Runs a query to its end and writes its rows.
     pub(crate) async fn run(&mut self, query: Query, format: Format, target: Target) -> Result<Written, FrameError> {
+        self.run_into(query, |rows| write(rows, format, target)).await
+    }
+
+    /// Runs a query to its end and keeps its rows where its statement says.
+    pub(crate) async fn keep(&mut self, query: Query, destination: Destination) -> Result<Written, FrameError> {
+        self.run_into(query, |rows| destination.fill(rows)).await
+    }
+
+    async fn run_into<F>(&mut self, query: Query, into: impl FnOnce(SendableRecordBatchStream) -> F) -> Result<Written, FrameError>
+    where
+        F: Future<Output = Result<Written, FrameError>>,
+    {
         let asks = query.has_semantic_calls();
         let _watch = interrupt::watch(&self.dispatcher);
         let _told = (!self.quiet).then(|| notice::watch(Arc::clone(&self.dispatcher)));
         let shown = (!self.quiet).then(|| progress::show(self.session().progress(), Arc::clone(&self.dispatcher)));
-        let written = write(query.stream().await?, format, target).await;
+        let written = into(query.stream().await?).await;
         drop(shown);
         if let (Ok(written), true) = (&written, asks) {
             self.rows += written.rows;

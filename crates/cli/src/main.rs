@@ -17,6 +17,7 @@ mod progress;
 mod report;
 mod runs;
 mod screen;
+mod shell;
 mod sim;
 mod sql;
 mod trace;

@@ -143,6 +143,7 @@ async fn retry(ledger: &Ledger, id: &str, quiet: bool) -> Result<Exit, Stop> {
     again.query = Some(run.query);
     again.file = None;
     again.asking.fresh = false;
+    again.again = true;
     again.quiet |= quiet;
     sql::run(again).await
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use corsac_dispatch::{Engine, Forecast, Questions, forecast};
-use corsac_frame::{Explain, Format, OnError, OperatorEstimate, Query, SessionOptions, Target};
+use corsac_frame::{
+    Change, Destination, Existing, Explain, Format, OnError, OperatorEstimate, Query, Session, SessionOptions, Statement, Target, Written,
+};
 use corsac_ledger::Ledger;
 use corsac_policy::Estimate;
 use corsac_wire::Usd;
@@ -17,7 +19,7 @@ use crate::exit::{Exit, Stop};
 use crate::explain::{self, Analysis};
 use crate::job::{Job, Planning, Told};
 use crate::progress::grouped;
-use crate::{home, screen};
+use crate::{home, screen, shell};
 
 /// What the ledger keeps of a command, so that it can be run again. No secret is among it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,27 +32,43 @@ pub(crate) struct Kept {
 const ASK_ABOVE: Usd = Usd::from_pico(1_000_000_000_000);
 
 pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
+    if arguments.query.is_none() && arguments.file.is_none() {
+        return shell::run(arguments).await;
+    }
     let text = query_text(&arguments)?;
-    let (format, target) = output(&arguments)?;
+    run_statement(&arguments, text).await
+}
+
+/// Runs one statement with the flags of the command.
+pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit, Stop> {
+    if arguments.again && arguments.append {
+        return Err(Stop::new(
+            Exit::Usage,
+            "the run appended its rows to a file: run again, it would do so twice. Run the command without --append",
+        ));
+    }
+    let (format, target) = output(arguments)?;
     let mut prepared = engine::prepare(&arguments.asking)?;
     let planning = Planning::new(SessionOptions {
         on_error: if arguments.on_error == OnErrorChoice::Fail { OnError::Fail } else { OnError::Null },
+        home: home::folder().ok(),
         ..SessionOptions::default()
     });
-    let mut named: Vec<&str> = Vec::new();
-    for table in &arguments.tables {
-        let (name, source) = table
-            .split_once('=')
-            .filter(|(name, source)| !name.trim().is_empty() && !source.is_empty())
-            .ok_or_else(|| Stop::new(Exit::Usage, format!("--table {table}: write NAME=PATH, such as reviews=reviews.csv")))?;
-        if named.contains(&name.trim()) {
-            return Err(Stop::new(Exit::Usage, format!("--table {table}: there is a table {} already", name.trim())));
-        }
-        named.push(name.trim());
-        planning.session.register(name.trim(), source).await?;
-    }
+    register_tables(&planning.session, &arguments.tables).await?;
     let explained = Explain::of(&text);
-    let query = planning.session.plan(explained.map_or(text.as_str(), |explain| explain.query)).await?;
+    let (query, destination) = match planning.session.statement(explained.map_or(text.as_str(), |explain| explain.query)).await? {
+        Statement::Rows(query) => (query, None),
+        Statement::Change(change) => return changed(arguments, &planning.session, change, explained.is_some()),
+        Statement::Keep(keep) => {
+            let (query, destination) = keep.into_parts();
+            refuse_out(arguments)?;
+            if arguments.again && !destination.is_repeatable() {
+                let why = "the statement adds rows to what is there: run again, it could do so twice. If the run was broken off, nothing was added: run the command again";
+                return Err(Stop::new(Exit::Usage, why));
+            }
+            (query, Some(destination))
+        }
+    };
     let (plans_only, analyzes) = match explained {
         Some(explain) => (arguments.explain || !explain.analyze, explain.analyze),
         None => (arguments.explain, false),
@@ -72,20 +90,31 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         }
     }
     let (format, target) = if analyzes { (Format::Csv, Target::Writer(Box::new(std::io::sink()))) } else { (format, target) };
+    let kept_in = destination.as_ref().map(Destination::describe);
     if !asks && !analyzes {
-        corsac_frame::write(query.stream().await?, format, target)
-            .await
-            .or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
+        let rows = query.stream().await?;
+        let written = match destination {
+            Some(destination) => destination.fill(rows).await,
+            None => corsac_frame::write(rows, format, target).await,
+        };
+        let written = written.or_else(|error| if error.is_closed_pipe() { Ok(nothing()) } else { Err(error) })?;
+        tell_kept(arguments, kept_in.as_deref(), &written);
         return Ok(Exit::Done);
     }
     if !arguments.yes && !agreed(&query, &prepared).await? {
         return Err(Stop::new(Exit::Interrupted, "nothing was asked"));
     }
     let (watch, plan) = (query.watch(), analyzes.then(|| query.explain()));
-    let told = Told { command: "sql", query: text, settings: kept(&arguments)?, quiet: arguments.quiet };
+    let told = Told { command: "sql", query: text, settings: kept(arguments)?, quiet: arguments.quiet };
     let mut job = Job::begin(planning, prepared, home::ledger()?, told).await?;
     let started = Instant::now();
-    let result = job.run(query, format, target).await;
+    let result = match destination {
+        Some(destination) => job.keep(query, destination).await,
+        None => job.run(query, format, target).await,
+    };
+    if let Ok(written) = &result {
+        tell_kept(arguments, kept_in.as_deref(), written);
+    }
     if let (Some(explained), Ok(written)) = (&plan, &result) {
         let operators = &watch.read();
         Analysis { run: job.run_id(), explained, rows: written.rows, took: started.elapsed(), operators }.show(as_json);
@@ -93,8 +122,55 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
     job.end(result.map(drop)).await
 }
 
-fn nothing() -> corsac_frame::Written {
-    corsac_frame::Written { rows: 0, bytes: 0 }
+/// Gives the files of `--table` their names.
+pub(crate) async fn register_tables(session: &Session, tables: &[String]) -> Result<(), Stop> {
+    let mut named: Vec<&str> = Vec::new();
+    for table in tables {
+        let (name, source) = table
+            .split_once('=')
+            .filter(|(name, source)| !name.trim().is_empty() && !source.is_empty())
+            .ok_or_else(|| Stop::new(Exit::Usage, format!("--table {table}: write NAME=PATH, such as reviews=reviews.csv")))?;
+        if named.contains(&name.trim()) {
+            return Err(Stop::new(Exit::Usage, format!("--table {table}: there is a table {} already", name.trim())));
+        }
+        named.push(name.trim());
+        session.register(name.trim(), source).await?;
+    }
+    Ok(())
+}
+
+/// Makes a change of the catalog and says what was done.
+fn changed(arguments: &Sql, session: &Session, change: Change, explained: bool) -> Result<Exit, Stop> {
+    refuse_out(arguments)?;
+    if arguments.explain || explained {
+        screen::note("corsac: the statement asks nothing; it was not run");
+        return Ok(Exit::Done);
+    }
+    let done = change.apply()?;
+    if !arguments.quiet {
+        for warning in session.warnings() {
+            screen::note(&format!("corsac: {warning}"));
+        }
+        screen::note(&done);
+    }
+    Ok(Exit::Done)
+}
+
+fn refuse_out(arguments: &Sql) -> Result<(), Stop> {
+    match &arguments.out {
+        Some(out) => Err(Stop::new(Exit::Usage, format!("--out {}: the statement gives no rows to write there", out.display()))),
+        None => Ok(()),
+    }
+}
+
+fn tell_kept(arguments: &Sql, kept_in: Option<&str>, written: &Written) {
+    if let (Some(place), false) = (kept_in, arguments.quiet) {
+        screen::note(&format!("{place}: {} rows", grouped(written.rows)));
+    }
+}
+
+fn nothing() -> Written {
+    Written { rows: 0, bytes: 0 }
 }
 
 fn kept(arguments: &Sql) -> Result<serde_json::Value, Stop> {
@@ -119,6 +195,8 @@ fn query_text(arguments: &Sql) -> Result<String, Stop> {
 fn output(arguments: &Sql) -> Result<(Format, Target), Stop> {
     let by_ending = |path: &Path| match path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).as_deref() {
         Some("csv") => Some(OutputFormat::Csv),
+        Some("tsv" | "tab") => Some(OutputFormat::Tsv),
+        Some("arrow" | "feather" | "ipc") => Some(OutputFormat::Arrow),
         Some("json") => Some(OutputFormat::Json),
         Some("jsonl" | "ndjson") => Some(OutputFormat::Jsonl),
         Some("parquet") => Some(OutputFormat::Parquet),
@@ -135,19 +213,21 @@ fn output(arguments: &Sql) -> Result<(Format, Target), Stop> {
         (None, None) if std::io::stdout().is_terminal() => OutputFormat::Table,
         (None, None) => OutputFormat::Csv,
     };
-    if chosen == OutputFormat::Parquet && arguments.out.is_none() && std::io::stdout().is_terminal() {
-        return Err(Stop::new(Exit::Usage, "Parquet is not for the eye: name a file with --out"));
+    if matches!(chosen, OutputFormat::Parquet | OutputFormat::Arrow) && arguments.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(Stop::new(Exit::Usage, "Parquet and Arrow are not for the eye: name a file with --out"));
     }
     let format = match chosen {
         OutputFormat::Table => Format::Table { width: terminal_width(arguments.out.is_none()) },
         OutputFormat::Csv => Format::Csv,
+        OutputFormat::Tsv => Format::Tsv,
         OutputFormat::Json => Format::Json,
         OutputFormat::Jsonl => Format::JsonLines,
         OutputFormat::Parquet => Format::Parquet,
+        OutputFormat::Arrow => Format::Arrow,
         OutputFormat::Markdown => Format::Markdown,
     };
     let target = match &arguments.out {
-        Some(path) => Target::File(path.clone()),
+        Some(path) => Target::Place { path: path.clone(), existing: if arguments.append { Existing::Append } else { Existing::Replace } },
         None => Target::Writer(Box::new(std::io::stdout())),
     };
     Ok((format, target))

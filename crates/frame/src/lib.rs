@@ -55,6 +55,7 @@
 
 mod answer_type;
 mod bind;
+mod catalog;
 mod cell;
 mod error;
 mod examples;
@@ -75,10 +76,13 @@ mod table;
 mod text;
 mod write;
 
+pub use catalog::{Change, Destination, Keep, Statement};
+/// Rows under way, as the query engine hands them out.
+pub use datafusion::execution::SendableRecordBatchStream;
 pub use error::FrameError;
 pub use execute::OperatorFigures;
 pub use explain::Explain;
 pub use progress::{FailureCount, Progress};
 pub use query::{Asked, OperatorEstimate, OperatorReport, Query, Rows, Sampled, Watch};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
-pub use write::{Format, Target, Written, write};
+pub use write::{Existing, Format, Target, Written, write};

@@ -1,23 +1,24 @@
 //! A session: tables under names, settings, and the engine made ready for semantic calls.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use corsac_dispatch::{Ask, CallSettings};
 use corsac_ledger::RunId;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
-use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::AggregateUDF;
+use datafusion::logical_expr::{AggregateUDF, DdlStatement, LogicalPlan};
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::dialect::dialect_from_str;
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast;
 
+use crate::catalog::{self, Catalog, Change, ChangeKind, Destination, Keep, Made, Meaning, Place, Statement, What, may_make, meaning};
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
 use crate::function::{ReduceMarker, markers};
@@ -27,8 +28,9 @@ use crate::planner::SemanticQueryPlanner;
 use crate::progress::Progress;
 use crate::query::Query;
 use crate::rewrite::LiftSemanticCalls;
-use crate::table::Tables;
+use crate::table::{ReadText, Tables};
 use crate::text;
+use crate::write::Existing;
 
 /// What a row without an answer does to its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +51,8 @@ pub struct SessionOptions {
     pub settings: CallSettings,
     /// Bounds on what one operator holds.
     pub limits: RowLimits,
+    /// The folder of views and tables that persist, such as `CORSAC_HOME`. Without one, what is made lasts as long as the session.
+    pub home: Option<PathBuf>,
 }
 
 /// Bounds on what one operator holds in memory.
@@ -101,15 +105,16 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session without tables, whose calls go to `ask` and are recorded under `run`.
     pub fn new(ask: Arc<dyn Ask>, run: RunId, options: SessionOptions) -> Session {
-        let SessionOptions { on_error, settings, limits } = options;
+        let SessionOptions { on_error, settings, limits, home } = options;
         let context = SessionContext::new_with_state(engine_state());
         for function in markers() {
             context.register_udf(function.as_ref().clone());
         }
         context.register_udaf(AggregateUDF::new_from_impl(ReduceMarker::new()));
         text::register(&context);
+        context.register_udtf(ReadText::NAME, Arc::new(ReadText));
         Session {
-            tables: Tables::new(context.clone()),
+            tables: Tables::new(context.clone(), Catalog::new(home)),
             context,
             ask,
             run,
@@ -121,7 +126,7 @@ impl Session {
     }
 
     /// Makes a file a table. The source is a path, a glob, a directory, or `-` for standard input; CSV, TSV, JSON lines,
-    /// JSON and Parquet are known by the file's ending.
+    /// JSON, Parquet, Arrow IPC and texts are known by the file's ending.
     ///
     /// # Errors
     /// [`FrameError::Table`] when there is no such file, its format is not known, or a line of it cannot be read.
@@ -149,32 +154,235 @@ impl Session {
     /// # Errors
     /// [`FrameError::Query`] and [`FrameError::Table`], with what to change.
     pub async fn plan(&self, sql: &str) -> Result<Query, FrameError> {
-        let state = self.context.state();
-        let dialect = state.config().options().sql_parser.dialect;
-        let statement = one_statement(sql, &dialect)?;
-        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
-        self.tables.register_files_in(&references).await?;
-        let statement = names::as_written_in_files(statement, &self.context, &references).await;
+        match self.statement(sql).await? {
+            Statement::Rows(query) => Ok(query),
+            Statement::Keep(_) | Statement::Change(_) => Err(FrameError::query(
+                "only queries are run here, such as SELECT or EXPLAIN: results are written by the caller, not by SQL",
+            )),
+        }
+    }
 
-        let runtime = Arc::new(QueryRuntime::new(
+    /// Reads and plans any statement: a query, one whose rows are kept, or one that changes the catalog. Nothing is asked
+    /// and nothing changed before it is run.
+    ///
+    /// # Errors
+    /// [`FrameError::Query`] and [`FrameError::Table`], with what to change.
+    pub async fn statement(&self, sql: &str) -> Result<Statement, FrameError> {
+        match meaning(catalog::parse(sql)?)? {
+            Meaning::Query(parsed) => Ok(Statement::Rows(self.query(parsed).await?)),
+            Meaning::ShowTables => {
+                let listed = "SELECT table_name, table_type, description FROM information_schema.tables ORDER BY table_name";
+                Ok(Statement::Rows(self.query(catalog::parse(listed)?).await?))
+            }
+            Meaning::Describe { table } => Ok(Statement::Rows(self.describe(&table).await?)),
+            Meaning::Copy { query, path, format, existing } => {
+                if existing == Existing::Refuse && path.exists() {
+                    return Err(FrameError::Write { path, message: "it is there already, and mode is error".to_owned() });
+                }
+                let query = self.query(query).await?;
+                Ok(keep(query, Place::File { path, format, existing }))
+            }
+            Meaning::CreateTable { made, statement } => self.create_table(made, statement).await,
+            Meaning::Insert { table, statement } => self.insert(&table, statement).await,
+            Meaning::CreateView { made, query } => {
+                let query = self.tables.with_absolute_paths(*query)?;
+                if let Some(nothing) = self.already(&made)? {
+                    return Ok(nothing);
+                }
+                may_make(self.tables.catalog().entries()?.get(&made.name), &made, &What::View { query: String::new() })?;
+                let text = query.to_string();
+                let plan = self.tables.plan_view(&text, &mut vec![made.name.clone()]).await?;
+                // what is wrong with a call is found when it is planned, not when somebody uses the view
+                let (state, runtime) = self.query_state();
+                Query::plan(state, plan.clone(), runtime).await?;
+                let has_columns = made.columns.keys().find(|name| plan.schema().index_of_column_by_name(None, name).is_none());
+                if let Some(missing) = has_columns {
+                    return Err(FrameError::query(format!("the view has no column {missing} to describe")));
+                }
+                self.change(ChangeKind::Make { made, what: What::View { query: text } })
+            }
+            Meaning::CreateExternal { made, location } => {
+                if let Some(nothing) = self.already(&made)? {
+                    return Ok(nothing);
+                }
+                let location = self.tables.look_at(&location).await?;
+                self.change(ChangeKind::Make { made, what: What::External { location } })
+            }
+            Meaning::Drop { names, noun, if_exists } => {
+                let known = self.tables.catalog().entries()?;
+                let names = names.into_iter().map(|name| self.tables.spelled(&known, &name).unwrap_or(name)).collect();
+                self.change(ChangeKind::Drop { names, noun, if_exists })
+            }
+            Meaning::Comment { name, column, text, if_exists } => self.comment(&name, column, text, if_exists).await,
+        }
+    }
+
+    /// The tables and views that a query can name, those of the catalog among them, with their columns.
+    ///
+    /// # Errors
+    /// [`FrameError::Table`] when the catalog is damaged.
+    pub async fn tables(&self) -> Result<Vec<(String, Vec<String>)>, FrameError> {
+        let named = self.tables.everything().await?;
+        let columns = |table: &Arc<dyn TableProvider>| table.schema().fields().iter().map(|field| field.name().clone()).collect();
+        Ok(named.iter().map(|(name, table)| (name.clone(), columns(table))).collect())
+    }
+
+    /// The names of all functions, those of the query engine among them.
+    pub fn function_names(&self) -> Vec<String> {
+        let state = self.context.state();
+        let mut names: Vec<String> = state
+            .scalar_functions()
+            .keys()
+            .chain(state.aggregate_functions().keys())
+            .chain(state.window_functions().keys())
+            .cloned()
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn change(&self, kind: ChangeKind) -> Result<Statement, FrameError> {
+        Ok(Statement::Change(Change { catalog: self.tables.catalog().clone(), kind }))
+    }
+
+    /// What is to be done when the name is taken already.
+    fn already(&self, made: &Made) -> Result<Option<Statement>, FrameError> {
+        let known = self.tables.catalog().entries()?;
+        if made.if_not_exists && known.contains_key(&made.name) {
+            let why = format!("there is {} already: nothing was made", made.name);
+            return self.change(ChangeKind::Nothing { why }).map(Some);
+        }
+        Ok(None)
+    }
+
+    async fn describe(&self, table: &str) -> Result<Query, FrameError> {
+        let reference = TableReference::bare(table);
+        self.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
+        let known = self.tables.catalog().entries()?;
+        let name = self.tables.spelled(&known, table).unwrap_or_else(|| table.to_owned());
+        if !self.context.table_exist(TableReference::bare(name.as_str())).unwrap_or(false) {
+            return Err(self.tables.missing(table));
+        }
+        let listed = format!(
+            "SELECT column_name, data_type, is_nullable, description FROM information_schema.columns WHERE table_name = '{}' \
+             ORDER BY ordinal_position",
+            name.replace('\'', "''")
+        );
+        self.query(catalog::parse(&listed)?).await
+    }
+
+    async fn create_table(&self, made: Made, statement: Parsed) -> Result<Statement, FrameError> {
+        if let Some(nothing) = self.already(&made)? {
+            return Ok(nothing);
+        }
+        let what = What::Table { folder: String::new(), parts: Vec::new() };
+        may_make(self.tables.catalog().entries()?.get(&made.name), &made, &what)?;
+        let (state, runtime) = self.query_state();
+        let planned = self.planned(&state, statement).await?;
+        let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) = planned else {
+            return Err(FrameError::query("this form of CREATE TABLE is not known: write CREATE TABLE name AS SELECT …"));
+        };
+        let input = Arc::unwrap_or_clone(table.input);
+        if let Some(missing) = made.columns.keys().find(|name| input.schema().index_of_column_by_name(None, name).is_none()) {
+            return Err(FrameError::query(format!("the table has no column {missing} to describe")));
+        }
+        let named = names::readable(input).map_err(FrameError::from_planning)?;
+        let query = Query::plan(state, named, runtime).await?;
+        Ok(keep(query, Place::NewTable { catalog: self.tables.catalog().clone(), made }))
+    }
+
+    async fn insert(&self, table: &str, statement: Parsed) -> Result<Statement, FrameError> {
+        let place = self.tables.place_of(table)?;
+        let (state, runtime) = self.query_state();
+        let columns = match &statement {
+            Parsed::Statement(inner) => match inner.as_ref() {
+                ast::Statement::Insert(insert) => insert.columns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        let planned = match self.planned(&state, statement).await {
+            Err(FrameError::Query { message }) if message.starts_with("Column count doesn't match insert query") => {
+                let provider = self.context.table_provider(TableReference::bare(table)).await.map_err(FrameError::from_planning)?;
+                let all = provider.schema().fields().iter().map(|field| field.name().clone()).collect();
+                let wanted: Vec<String> = if columns.is_empty() { all } else { columns };
+                return Err(FrameError::query(format!(
+                    "INSERT INTO {table} wants {} columns ({}), and the query gives another number",
+                    wanted.len(),
+                    wanted.join(", ")
+                )));
+            }
+            planned => planned?,
+        };
+        let LogicalPlan::Dml(insert) = planned else {
+            return Err(FrameError::query("this form of INSERT is not known: write INSERT INTO name SELECT …"));
+        };
+        let query = Query::plan(state, Arc::unwrap_or_clone(insert.input), runtime).await?;
+        Ok(keep(query, place))
+    }
+
+    async fn comment(&self, name: &str, column: Option<String>, text: Option<String>, if_exists: bool) -> Result<Statement, FrameError> {
+        let known = self.tables.catalog().entries()?;
+        let Some(name) = self.tables.spelled(&known, name) else {
+            if if_exists {
+                return self.change(ChangeKind::Nothing { why: format!("there is no table {name}: nothing was described") });
+            }
+            return Err(FrameError::query(format!(
+                "there is no table or view {name} that persists, so nothing can be kept of it: CREATE TABLE, CREATE VIEW or CREATE EXTERNAL TABLE first"
+            )));
+        };
+        if let Some(column) = &column {
+            let reference = TableReference::bare(name.as_str());
+            self.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
+            let provider = self.context.table_provider(reference).await.map_err(FrameError::from_planning)?;
+            if provider.schema().column_with_name(column).is_none() {
+                let columns: Vec<String> = provider.schema().fields().iter().map(|field| field.name().clone()).collect();
+                return Err(FrameError::query(format!("{name} has no column {column}. Its columns are: {}", columns.join(", "))));
+            }
+        }
+        self.change(ChangeKind::Describe { name, column, text })
+    }
+
+    fn runtime(&self) -> Arc<QueryRuntime> {
+        Arc::new(QueryRuntime::new(
             Arc::clone(&self.ask),
             self.run.clone(),
             self.on_error,
             Arc::clone(&self.settings),
             self.limits.clone(),
             Arc::clone(&self.progress),
-        ));
+        ))
+    }
+
+    /// The engine's state for one query, and what its calls go through.
+    fn query_state(&self) -> (SessionState, Arc<QueryRuntime>) {
+        let runtime = self.runtime();
         let mut state = self.context.state();
         state.config_mut().set_extension(Arc::clone(&runtime));
-        let planned = state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))?;
+        (state, runtime)
+    }
+
+    async fn query(&self, statement: Parsed) -> Result<Query, FrameError> {
+        let (state, runtime) = self.query_state();
+        let planned = self.planned(&state, statement).await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         if reads_only.verify_plan(&planned).is_err() {
             return Err(FrameError::query(
-                "only queries are run here, such as SELECT or EXPLAIN: results are written by the caller, not by SQL",
+                "this statement is not known: a query such as SELECT or EXPLAIN is, and CREATE VIEW, CREATE TABLE, DROP, INSERT INTO … SELECT, \
+                 COPY … TO, COMMENT ON, SHOW TABLES, DESCRIBE",
             ));
         }
         let named = names::readable(planned).map_err(FrameError::from_planning)?;
         Query::plan(state, named, runtime).await
+    }
+
+    /// The engine's own plan, with all tables registered that it names.
+    async fn planned(&self, state: &SessionState, statement: Parsed) -> Result<LogicalPlan, FrameError> {
+        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        self.tables.make_ready(&references, &mut Vec::new()).await?;
+        let statement = names::as_written_in_files(statement, &self.context, &references).await;
+        state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))
     }
 
     /// What the session's queries have done so far.
@@ -183,16 +391,8 @@ impl Session {
     }
 }
 
-fn one_statement(sql: &str, dialect: &Dialect) -> Result<Statement, FrameError> {
-    let unread = |error| FrameError::from_planning(error);
-    let dialect = dialect_from_str(dialect).ok_or_else(|| FrameError::query("the SQL dialect is not known"))?;
-    let mut statements =
-        DFParserBuilder::new(sql).with_dialect(dialect.as_ref()).build().map_err(unread)?.parse_statements().map_err(unread)?;
-    match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
-        (None, _) => Err(FrameError::query("there is no SQL to run: write a query such as SELECT * FROM 'reviews.csv'")),
-        (Some(_), more) => Err(FrameError::query(format!("one query is run at a time, and {more} more stand after the first ;"))),
-    }
+fn keep(query: Query, place: Place) -> Statement {
+    Statement::Keep(Keep { query, destination: Destination { place } })
 }
 
 /// DataFusion with the rules and the planner that semantic calls need.
@@ -200,7 +400,8 @@ fn engine_state() -> SessionState {
     let mut config = SessionConfig::new()
         // one partition keeps the order of a file's rows; the time goes into waiting for models, not into this
         .with_target_partitions(1)
-        .with_information_schema(true);
+        // a schema of our own has the descriptions too
+        .with_information_schema(false);
     let options = config.options_mut();
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.collect_spans = false;

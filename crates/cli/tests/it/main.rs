@@ -24,6 +24,7 @@ mod rows;
 mod shell;
 mod simulated;
 mod spending;
+mod statements;
 mod stopped;
 mod telemetry;
 mod trouble;

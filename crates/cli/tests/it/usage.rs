@@ -68,7 +68,7 @@ fn an_unknown_format_names_those_there_are() {
 
 #[test]
 fn a_query_is_needed() {
-    Shell::new().run(&["sql"]).ends_with(2).prints("").says(&["SQL"]);
+    Shell::new().run(&["sql"]).ends_with(2).prints("").says(&["the query is empty"]);
     Shell::new().sql("  ", &[]).ends_with(2).prints("").says(&["the query is empty"]);
 }
 

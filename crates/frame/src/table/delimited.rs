@@ -9,6 +9,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::TextFile;
 use super::cell_type::{CellColumn, CellType};
+use super::locate::Format;
 use crate::answer_type::excerpt;
 use crate::error::FrameError;
 
@@ -142,6 +143,41 @@ fn ends_unquoted(file: &TextFile) -> Result<bool, FrameError> {
     Ok(read.is_ok() && !tail.trim_ascii_end().is_empty() && !tail.trim_ascii_end().ends_with(b"\""))
 }
 
+/// The character between the fields, and what to tell of it: a file named .csv may have semicolons or bars, as some
+/// programs and countries write it.
+pub(super) fn delimiter(format: Format, first: Option<&TextFile>) -> Result<(u8, Option<String>), FrameError> {
+    let Some(file) = first.filter(|_| format != Format::TabSeparated) else { return Ok((b'\t', None)) };
+    let mut beginning = Vec::new();
+    file.open()?
+        .take(64 * 1_024)
+        .read_to_end(&mut beginning)
+        .map_err(|error| FrameError::table(format!("{} cannot be read: {error}", file.shown)))?;
+    let found = delimiter_of(beginning.split(|byte| *byte == b'\n').next().unwrap_or_default());
+    let name = match found {
+        b';' => "semicolons",
+        b'|' => "bars",
+        b'\t' => "tabs",
+        _ => return Ok((b',', None)),
+    };
+    Ok((found, Some(format!("{}: the header has {name} and no comma, so {name} stand between the fields", file.shown))))
+}
+
+/// What stands between the names of a header, outside of quotes.
+fn delimiter_of(header: &[u8]) -> u8 {
+    let mut quoted = false;
+    let mut counts = [(b',', 0), (b';', 0), (b'|', 0), (b'\t', 0)];
+    for byte in header {
+        quoted ^= *byte == b'"';
+        if let (false, Some((_, count))) = (quoted, counts.iter_mut().find(|(delimiter, _)| delimiter == byte)) {
+            *count += 1;
+        }
+    }
+    if counts[0].1 > 0 {
+        return b',';
+    }
+    counts.iter().rev().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > 0).map_or(b',', |(delimiter, _)| *delimiter)
+}
+
 fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> Result<Layout, FrameError> {
     let size = file.open()?.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     let whole = size <= LOOKED_THROUGH_BYTES;
@@ -191,7 +227,12 @@ fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> R
 }
 
 fn too_many_fields(file: &TextFile, line: u64, fields: usize, columns: usize, delimiter: u8) -> FrameError {
-    let separator = if delimiter == b'\t' { "tab" } else { "comma" };
+    let separator = match delimiter {
+        b'\t' => "tab",
+        b';' => "semicolon",
+        b'|' => "bar",
+        _ => "comma",
+    };
     FrameError::table(format!(
         "{}, line {line}: {fields} fields where the header has {columns}. A text with a {separator} in it must stand in double quotes; \
          correct the line and run again",
@@ -298,4 +339,25 @@ fn refuse_other_encodings(file: &TextFile) -> Result<(), FrameError> {
         return Err(FrameError::table(format!("{} is not text: it holds zero bytes", file.shown)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_tells_what_stands_between_fields() {
+        for (header, delimiter) in [
+            ("a,b", b','),
+            ("a;b;c", b';'),
+            ("a|b", b'|'),
+            ("a\tb", b'\t'),
+            ("a, why; b", b','),
+            ("\"a,b\";c", b';'),
+            ("text", b','),
+            ("", b','),
+        ] {
+            assert_eq!(delimiter_of(header.as_bytes()), delimiter, "{header}");
+        }
+    }
 }

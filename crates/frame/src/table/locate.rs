@@ -9,14 +9,19 @@ use crate::error::{FrameError, nearest};
 /// A format that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
+    /// Commas, unless the header has semicolons or bars instead.
     CommaSeparated,
     TabSeparated,
     /// JSON lines, one JSON array, or JSON objects one after the other.
     Json,
     Parquet,
+    /// Arrow IPC.
+    Arrow,
+    /// One row a file.
+    Text,
 }
 
-const FORMATS: &str = "csv, tsv, jsonl, ndjson, json and parquet";
+const FORMATS: &str = "csv, tsv, jsonl, ndjson, json, parquet, arrow, txt and md";
 const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "zip", "lz4"];
 
 impl Format {
@@ -26,6 +31,8 @@ impl Format {
             "tsv" | "tab" => Some(Format::TabSeparated),
             "jsonl" | "ndjson" | "json" => Some(Format::Json),
             "parquet" | "pq" => Some(Format::Parquet),
+            "arrow" | "feather" | "ipc" => Some(Format::Arrow),
+            "txt" | "text" | "md" | "markdown" => Some(Format::Text),
             _ => None,
         }
     }
@@ -43,6 +50,25 @@ pub(crate) fn looks_like_path(name: &str) -> bool {
     name == "-" || name.contains(['.', '/', '\\', '*', '?']) || name.starts_with('~')
 }
 
+/// Finds the files of a source and takes each as a text, whatever its ending is.
+pub(super) fn locate_texts(source: &str) -> Result<Source, FrameError> {
+    let path = with_home(source);
+    let found = if path.is_dir() {
+        file_names(&path).into_iter().map(|name| path.join(name)).collect()
+    } else if path.is_file() {
+        vec![path]
+    } else if source.contains(['*', '?', '[']) {
+        matching(source, &path)?
+    } else {
+        return Err(missing(source, &path));
+    };
+    if found.is_empty() {
+        return Err(FrameError::table(format!("the directory {source} holds no file")));
+    }
+    let files = found.into_iter().map(|path| TextFile { shown: path.display().to_string(), path }).collect();
+    Ok(Source { format: Format::Text, files })
+}
+
 /// Finds the files of a source.
 pub(crate) fn locate(source: &str) -> Result<Source, FrameError> {
     let path = with_home(source);
@@ -58,7 +84,7 @@ pub(crate) fn locate(source: &str) -> Result<Source, FrameError> {
     Err(missing(source, &path))
 }
 
-fn with_home(source: &str) -> PathBuf {
+pub(super) fn with_home(source: &str) -> PathBuf {
     match (source.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(source),
@@ -112,9 +138,13 @@ fn file_names(directory: &Path) -> Vec<String> {
 
 fn in_directory(source: &str, directory: &Path) -> Result<Source, FrameError> {
     let base = source.trim_end_matches('/');
-    let files: Vec<TextFile> = file_names(directory)
+    let format = |name: &String| extension_format(Path::new(name));
+    let names = file_names(directory);
+    // a folder of tables often has a README beside them
+    let only_texts = names.iter().filter_map(format).all(|format| format == Format::Text);
+    let files: Vec<TextFile> = names
         .into_iter()
-        .filter(|name| extension_format(Path::new(name)).is_some())
+        .filter(|name| format(name).is_some_and(|format| only_texts || format != Format::Text))
         .map(|name| TextFile { path: directory.join(&name), shown: format!("{base}/{name}") })
         .collect();
     if files.is_empty() {
@@ -124,15 +154,19 @@ fn in_directory(source: &str, directory: &Path) -> Result<Source, FrameError> {
 }
 
 fn by_glob(source: &str, pattern: &Path) -> Result<Source, FrameError> {
+    let files = matching(source, pattern)?.into_iter().map(|path| TextFile { shown: path.display().to_string(), path }).collect();
+    of_one_format(source, files)
+}
+
+fn matching(source: &str, pattern: &Path) -> Result<Vec<PathBuf>, FrameError> {
     let paths = glob::glob(&pattern.to_string_lossy()).map_err(|error| {
         FrameError::table(format!("the pattern {source} cannot be used: {} (at character {})", error.msg, error.pos + 1))
     })?;
-    let files: Vec<TextFile> =
-        paths.flatten().filter(|path| path.is_file()).map(|path| TextFile { shown: path.display().to_string(), path }).collect();
+    let files: Vec<PathBuf> = paths.flatten().filter(|path| path.is_file()).collect();
     if files.is_empty() {
         return Err(FrameError::table(format!("no file matches {source}")));
     }
-    of_one_format(source, files)
+    Ok(files)
 }
 
 fn of_one_format(source: &str, files: Vec<TextFile>) -> Result<Source, FrameError> {

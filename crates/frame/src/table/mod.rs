@@ -5,20 +5,26 @@ mod cell_type;
 mod delimited;
 mod json;
 mod locate;
+mod named;
 mod scan;
+mod text;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::common::TableReference;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::arrow::ArrowFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 
+use crate::catalog::Catalog;
 use crate::error::{FrameError, nearest};
 use locate::{Format, Source};
 pub(crate) use scan::FileScan;
@@ -27,6 +33,9 @@ use scan::FileTable;
 /// The files a session reads.
 pub(crate) struct Tables {
     context: SessionContext,
+    catalog: Catalog,
+    /// Names that stand for entries of the catalog; they are looked up again for each query.
+    from_catalog: Mutex<BTreeSet<String>>,
     warnings: Mutex<Vec<String>>,
     /// Files that queries named themselves; they are looked through again for each query, since they may have changed.
     named_in_queries: Mutex<BTreeSet<String>>,
@@ -48,8 +57,15 @@ impl TextFile {
 }
 
 impl Tables {
-    pub(crate) fn new(context: SessionContext) -> Tables {
-        Tables { context, warnings: Mutex::default(), named_in_queries: Mutex::default(), spooled: Mutex::default() }
+    pub(crate) fn new(context: SessionContext, catalog: Catalog) -> Tables {
+        Tables {
+            context,
+            catalog,
+            from_catalog: Mutex::default(),
+            warnings: Mutex::default(),
+            named_in_queries: Mutex::default(),
+            spooled: Mutex::default(),
+        }
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -67,27 +83,12 @@ impl Tables {
         Ok(())
     }
 
-    /// Registers the files that a query names itself.
-    pub(crate) async fn register_files_in(&self, references: &[TableReference]) -> Result<(), FrameError> {
-        for reference in references {
-            let known = self.context.table_exist(reference.clone()).unwrap_or(false);
-            match reference {
-                TableReference::Bare { table } if locate::looks_like_path(table) => {
-                    let table = table.as_ref();
-                    let again = table != "-" && self.named().contains(table);
-                    if !known || again {
-                        self.register(table, table).await?;
-                        self.named().insert(table.to_owned());
-                    }
-                }
-                TableReference::Partial { schema, table } if !known => {
-                    let path = format!("{schema}.{table}");
-                    if Path::new(&path).is_file() {
-                        return Err(FrameError::query(format!("a file in FROM stands in quotes: write FROM '{path}'")));
-                    }
-                }
-                _ => {}
-            }
+    /// Registers a file that a query names itself.
+    async fn register_file(&self, table: &str, known: bool) -> Result<(), FrameError> {
+        let again = table != "-" && self.named().contains(table);
+        if !known || again {
+            self.register(table, table).await?;
+            self.named().insert(table.to_owned());
         }
         Ok(())
     }
@@ -98,8 +99,8 @@ impl Tables {
 
     async fn provider(&self, source: Source) -> Result<Arc<dyn TableProvider>, FrameError> {
         let Source { format, files } = source;
-        if format == Format::Parquet {
-            return self.parquet(&files).await;
+        if matches!(format, Format::Parquet | Format::Arrow) {
+            return self.columnar(format, &files).await;
         }
         let read = tokio::task::spawn_blocking(move || FileTable::read(format, files)).await;
         let (table, mut warnings) = read.map_err(|error| FrameError::table(format!("reading was broken off: {error}")))??;
@@ -109,10 +110,11 @@ impl Tables {
         Ok(Arc::new(table))
     }
 
-    async fn parquet(&self, files: &[TextFile]) -> Result<Arc<dyn TableProvider>, FrameError> {
+    /// Reads files in the engine's own forms.
+    async fn columnar(&self, format: Format, files: &[TextFile]) -> Result<Arc<dyn TableProvider>, FrameError> {
         let cannot = |error: DataFusionError| {
             let names = files.iter().map(|file| file.shown.as_str()).collect::<Vec<_>>().join(", ");
-            FrameError::table(format!("{names} cannot be read as Parquet: {}", FrameError::from_planning(error)))
+            FrameError::table(format!("{names} cannot be read as {format:?}: {}", FrameError::from_planning(error)))
         };
         let mut urls = Vec::with_capacity(files.len());
         for file in files {
@@ -121,7 +123,11 @@ impl Tables {
             urls.push(ListingTableUrl::try_new(url, None).map_err(cannot)?);
         }
         let state = self.context.state();
-        let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+        let form: Arc<dyn FileFormat> = match format {
+            Format::Arrow => Arc::new(ArrowFormat),
+            _ => Arc::new(ParquetFormat::default()),
+        };
+        let options = ListingOptions::new(form).with_file_extension("");
         let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options);
         let config = config.infer_schema(&state).await.map_err(cannot)?;
         Ok(Arc::new(ListingTable::try_new(config).map_err(cannot)?))
@@ -142,7 +148,11 @@ impl Tables {
         let planned = FrameError::from_planning(error);
         let FrameError::Query { message } = &planned else { return planned };
         let missing = message.strip_prefix("table 'datafusion.public.").and_then(|rest| rest.strip_suffix("' not found"));
-        let Some(missing) = missing else { return planned };
+        missing.map(|missing| self.missing(missing)).unwrap_or(planned)
+    }
+
+    /// Says that there is no such table, and which ones there are.
+    pub(crate) fn missing(&self, missing: &str) -> FrameError {
         let tables = self.names();
         let mut message = format!("there is no table {missing}.");
         match nearest(missing, tables.iter().map(String::as_str)) {
@@ -156,7 +166,36 @@ impl Tables {
 
     fn names(&self) -> Vec<String> {
         let schema = self.context.catalog("datafusion").and_then(|catalog| catalog.schema("public"));
-        schema.map(|schema| schema.table_names()).unwrap_or_default()
+        let mut names: BTreeSet<String> = schema.map(|schema| schema.table_names().into_iter().collect()).unwrap_or_default();
+        names.extend(self.catalog.entries().unwrap_or_default().into_keys());
+        names.into_iter().collect()
+    }
+}
+
+/// `read_text('notes/**/*.md')`: files as texts, whatever their endings are.
+#[derive(Debug)]
+pub(crate) struct ReadText;
+
+impl ReadText {
+    pub(crate) const NAME: &str = "read_text";
+
+    /// The table of such files.
+    pub(crate) fn table(source: &str) -> Result<Arc<dyn TableProvider>, FrameError> {
+        let Source { format, files } = locate::locate_texts(source)?;
+        Ok(Arc::new(FileTable::read(format, files)?.0))
+    }
+}
+
+impl TableFunctionImpl for ReadText {
+    fn call_with_args(&self, arguments: TableFunctionArgs<'_, '_>) -> datafusion::common::Result<Arc<dyn TableProvider>> {
+        match arguments.exprs() {
+            [Expr::Literal(value, _)] if value.try_as_str().flatten().is_some() => {
+                Ok(ReadText::table(value.try_as_str().flatten().unwrap_or_default())?)
+            }
+            _ => {
+                datafusion::common::plan_err!("read_text takes one text: a file, a folder, or a pattern such as read_text('notes/**/*.md')")
+            }
+        }
     }
 }
 

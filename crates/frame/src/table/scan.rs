@@ -22,7 +22,7 @@ use datafusion::physical_plan::{
 };
 
 use super::locate::Format;
-use super::{TextFile, delimited, json};
+use super::{TextFile, delimited, json, text};
 use crate::error::FrameError;
 
 /// Batches read ahead of the query.
@@ -40,6 +40,8 @@ pub(super) struct FileTable {
 enum Layout {
     Delimited(Arc<delimited::Layout>),
     Json(Arc<json::Layout>),
+    /// So many files, each a row.
+    Text(usize),
 }
 
 impl FileTable {
@@ -47,12 +49,14 @@ impl FileTable {
     pub(super) fn read(format: Format, files: Vec<TextFile>) -> Result<(FileTable, Vec<String>), FrameError> {
         let (layout, warnings) = match format {
             Format::CommaSeparated | Format::TabSeparated => {
-                let delimiter = if format == Format::TabSeparated { b'\t' } else { b',' };
-                let (layout, warnings) = delimited::Layout::of(&files, delimiter)?;
+                let (delimiter, told) = delimited::delimiter(format, files.first())?;
+                let (layout, mut warnings) = delimited::Layout::of(&files, delimiter)?;
+                warnings.extend(told);
                 (Layout::Delimited(Arc::new(layout)), warnings)
             }
             Format::Json => (Layout::Json(Arc::new(json::Layout::of(&files)?)), Vec::new()),
-            Format::Parquet => return Err(FrameError::table("Parquet is not read as text")),
+            Format::Text => (Layout::Text(files.len()), Vec::new()),
+            Format::Parquet | Format::Arrow => return Err(FrameError::table("Parquet and Arrow are not read as text")),
         };
         let schema = layout.schema();
         Ok((FileTable { files: files.into(), layout, schema }, warnings))
@@ -64,6 +68,7 @@ impl Layout {
         match self {
             Layout::Delimited(layout) => layout.schema(),
             Layout::Json(layout) => layout.schema(),
+            Layout::Text(_) => text::schema(),
         }
     }
 
@@ -71,6 +76,7 @@ impl Layout {
         match self {
             Layout::Delimited(layout) => layout.rows,
             Layout::Json(layout) => Some(layout.rows),
+            Layout::Text(files) => Some(*files),
         }
     }
 }
@@ -142,6 +148,9 @@ impl FileScan {
         if self.limit == Some(0) {
             return Ok(());
         }
+        if let Layout::Text(_) = &self.layout {
+            return text::read(&self.files, &self.wanted, &schema, emit);
+        }
         for file in self.files.iter() {
             let goes_on = match &self.layout {
                 Layout::Delimited(layout) => layout.read(file, &self.wanted, &schema, &mut emit)?,
@@ -155,6 +164,7 @@ impl FileScan {
                     })?
                 }
                 Layout::Json(layout) => layout.read(file, &schema, &mut emit)?,
+                Layout::Text(_) => break,
             };
             if !goes_on {
                 break;
@@ -166,7 +176,10 @@ impl FileScan {
 
 impl DisplayAs for FileScan {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files = self.files.iter().map(|file| file.shown.as_str()).collect::<Vec<_>>().join(", ");
+        let files = match &self.files[..] {
+            [first, .., last] if self.files.len() > 8 => format!("{} … {} ({} files)", first.shown, last.shown, self.files.len()),
+            files => files.iter().map(|file| file.shown.as_str()).collect::<Vec<_>>().join(", "),
+        };
         let columns =
             self.properties.equivalence_properties().schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
         write!(f, "FileScan: {files}, columns=[{}]", columns.join(", "))?;
