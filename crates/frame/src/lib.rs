@@ -56,11 +56,13 @@
 mod answer_type;
 mod bind;
 mod cell;
+mod cluster;
 mod error;
 mod examples;
 mod execute;
 mod explain;
 mod function;
+mod join;
 mod named;
 mod names;
 mod node;

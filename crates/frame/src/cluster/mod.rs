@@ -1,0 +1,3 @@
+//! Groups of rows whose texts or vectors lie together.
+
+mod kmeans;
