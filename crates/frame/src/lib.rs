@@ -56,7 +56,6 @@
 mod answer_type;
 mod bind;
 mod cell;
-mod cluster;
 mod error;
 mod examples;
 mod execute;

@@ -17,6 +17,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use crate::execute::{Keep, SemanticExec};
+use crate::join::OuterExec;
 use crate::node::Semantic;
 
 /// Drops calls whose columns nobody reads, and nodes without calls.
@@ -137,7 +138,10 @@ fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Ar
         (None, above) => above,
     };
     let operator = plan.downcast_ref::<SemanticExec>();
-    let passes = operator.is_some() || plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some();
+    let passes = operator.is_some()
+        || plan.downcast_ref::<ProjectionExec>().is_some()
+        || plan.downcast_ref::<FilterExec>().is_some()
+        || plan.downcast_ref::<OuterExec>().is_some();
     let below = if passes { wanted } else { None };
     let told: Option<Arc<dyn ExecutionPlan>> = match (operator, wanted) {
         (Some(operator), Some(wanted)) if operator.has_filter() && operator.wanted_rows() != Some(wanted) => {

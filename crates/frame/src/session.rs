@@ -21,6 +21,7 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
 use crate::function::{ReduceMarker, markers};
+use crate::join::{self, FilterBelowSemanticJoin, SimilarityJoin};
 use crate::names;
 use crate::optimize::{DropUnreadCalls, TellOperator};
 use crate::planner::SemanticQueryPlanner;
@@ -108,6 +109,7 @@ impl Session {
         }
         context.register_udaf(AggregateUDF::new_from_impl(ReduceMarker::new()));
         text::register(&context);
+        context.register_udtf(SimilarityJoin::NAME, Arc::new(SimilarityJoin));
         Session {
             tables: Tables::new(context.clone()),
             context,
@@ -151,8 +153,9 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<Query, FrameError> {
         let state = self.context.state();
         let dialect = state.config().options().sql_parser.dialect;
-        let statement = one_statement(sql, &dialect)?;
-        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        let mut statement = one_statement(sql, &dialect)?;
+        let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        references.extend(join::prepare(&mut statement)?);
         self.tables.register_files_in(&references).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;
 
@@ -208,6 +211,7 @@ fn engine_state() -> SessionState {
     options.optimizer.skip_failed_rules = false;
 
     let mut logical = Optimizer::new().rules;
+    logical.push(Arc::new(FilterBelowSemanticJoin));
     logical.push(Arc::new(DropUnreadCalls));
     SessionStateBuilder::new()
         .with_config(config)

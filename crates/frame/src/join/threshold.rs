@@ -4,20 +4,22 @@
 //! stratum the same number of pairs is asked about, so that a match in a large stratum stands for many. Beyond the last
 //! match that was seen, matches are assumed to thin out no faster than they did so far, within what a sample without a
 //! match allows (at most three in the sample's size, with a certainty of 95 %). The threshold is set below the stratum in
-//! which the wanted share of all these matches is reached, with half of the loss that was allowed kept as a margin.
+//! which the wanted share of all these matches is reached, with most of the loss that was allowed kept as a margin.
 
 use super::draw::Draw;
 
 /// Pairs that are asked about in each stratum.
-pub(crate) const SAMPLED_PER_STRATUM: usize = 40;
+pub(crate) const SAMPLED_PER_STRATUM: usize = 60;
 /// Pairs that are asked about in a stratum on which the threshold depends.
-pub(crate) const SAMPLED_MORE: usize = 200;
+pub(crate) const SAMPLED_MORE: usize = 400;
 
 /// The most matches that a sample without one leaves room for, times its size.
 const RULE_OF_THREE: f64 = 3.0;
 /// How matches thin out from stratum to stratum where only one stratum shows any, and the slowest that is assumed.
 const UNKNOWN_THINNING: f64 = 0.5;
 const SLOWEST_THINNING: f64 = 0.9;
+/// How much of the loss that is allowed is kept as a margin.
+const MARGIN: f64 = 0.6;
 /// So many matches in a sample tell little.
 const FEW_MATCHES: usize = 5;
 
@@ -101,37 +103,57 @@ impl Survey {
     /// The matches each stratum is likely to hold, with those that the sample was too small to show.
     fn matches(&self, sampled: &[Sampled]) -> Vec<f64> {
         let size = |stratum: usize| self.range(stratum).len() as f64 * self.scale;
-        let seen = |(stratum, seen): (usize, &Sampled)| size(stratum) * seen.matched as f64 / seen.judged.max(1) as f64;
+        // samples grow until they hold a few matches, and a share found like that is a little less than it looks (Haldane,
+        // 1945): one match alone, which may be a stray one, tells of no others
+        let seen = |(stratum, seen): (usize, &Sampled)| match seen.judged {
+            judged if judged >= self.range(stratum).len() => size(stratum) * seen.matched as f64 / judged.max(1) as f64,
+            judged => size(stratum) * seen.matched.saturating_sub(1) as f64 / judged.saturating_sub(1).max(1) as f64,
+        };
         let mut matches: Vec<f64> = sampled.iter().enumerate().map(seen).collect();
         let Some(last) = matches.iter().rposition(|here| *here > 0.0) else { return matches };
         let peak = (0..=last).rev().max_by(|a, b| matches[*a].total_cmp(&matches[*b])).unwrap_or(last);
-        let thinning = match last - peak {
+        let mut thinning = match last - peak {
             0 => UNKNOWN_THINNING,
             strata => (matches[last] / matches[peak]).powf(1.0 / strata as f64).min(SLOWEST_THINNING),
         };
         let mut before = matches[last];
         for stratum in last + 1..matches.len() {
             let unseen = size(stratum) * (RULE_OF_THREE / sampled[stratum].judged.max(1) as f64).min(1.0);
-            before = (before * thinning).min(unseen);
-            matches[stratum] = before;
+            let here = (before * thinning).min(unseen);
+            // once they thin out they do so ever faster
+            thinning = thinning.min(here / before);
+            matches[stratum] = here;
+            before = here;
         }
         matches
     }
 
-    /// The strata that decide where the threshold lies, and deserve a larger sample.
-    pub(crate) fn doubtful(&self, sampled: &[Sampled], recall: f64) -> Vec<usize> {
-        let around = self.reached(sampled, recall);
-        let near = around.saturating_sub(1)..=around + 2;
-        let thin = |stratum: &usize| sampled[*stratum].judged < SAMPLED_MORE.min(self.range(*stratum).len());
-        let far = |stratum: &usize| sampled[*stratum].matched > 0 && sampled[*stratum].matched < FEW_MATCHES;
-        (0..sampled.len()).filter(|stratum| thin(stratum) && (near.contains(stratum) || far(stratum))).collect()
+    /// The strata that decide where the threshold lies and deserve a larger sample, each with its size. One in which a
+    /// handful of matches stands for many is looked at again and again, as long as that costs far less than asking about
+    /// all of it.
+    pub(crate) fn doubtful(&self, sampled: &[Sampled], recall: f64) -> Vec<(usize, usize)> {
+        let reached = self.reached(sampled, recall);
+        let near = reached.saturating_sub(1)..=reached + 2;
+        let more = |stratum: usize| {
+            let seen = sampled.get(stratum)?;
+            let size = self.range(stratum).len();
+            let wanted = match seen.matched {
+                2..FEW_MATCHES => (seen.judged * 4).min(size / 8).max(SAMPLED_MORE),
+                1 => SAMPLED_MORE,
+                _ if near.contains(&stratum) => SAMPLED_MORE,
+                _ => 0,
+            };
+            let wanted = wanted.min(size);
+            (wanted > seen.judged).then_some((stratum, wanted))
+        };
+        (0..sampled.len()).filter_map(more).collect()
     }
 
     /// The stratum in which the wanted share of the matches is reached.
     fn reached(&self, sampled: &[Sampled], recall: f64) -> usize {
         let matches = self.matches(sampled);
         let all: f64 = matches.iter().sum();
-        let wanted = all * (recall + (1.0 - recall) / 2.0);
+        let wanted = all * (recall + (1.0 - recall) * MARGIN);
         let mut found = 0.0;
         let reached = matches.iter().position(|here| {
             found += here;
@@ -182,8 +204,10 @@ mod tests {
             Sampled { judged: sample.len(), matched: sample.iter().filter(|pair| pair.left == pair.right).count() }
         };
         let mut sampled: Vec<Sampled> = (0..survey.strata()).map(|stratum| judge(stratum, SAMPLED_PER_STRATUM)).collect();
-        for stratum in survey.doubtful(&sampled, recall) {
-            sampled[stratum] = judge(stratum, SAMPLED_MORE);
+        for _ in 0..4 {
+            for (stratum, wanted) in survey.doubtful(&sampled, recall) {
+                sampled[stratum] = judge(stratum, wanted);
+            }
         }
         let threshold = survey.threshold(&sampled, recall).unwrap_or(f32::MIN);
         let near: Vec<&Surveyed> = all.iter().filter(|pair| pair.similarity >= threshold).collect();
@@ -216,12 +240,12 @@ mod tests {
         assert_eq!(survey.ends, [50, 100, 200, 400, 800, 1_000]);
         let none = vec![Sampled { judged: 40, matched: 0 }; survey.strata()];
         assert_eq!(survey.threshold(&none, 0.95), Some(901.0));
-        assert_eq!(survey.doubtful(&none, 0.95), [0, 1, 2, 3]);
-        // a match in the last stratum stands for so many that nothing may be left out
+        assert_eq!(survey.doubtful(&none, 0.95), [(0, 50), (1, 50), (2, 100), (3, 200)]);
+        // matches in the last stratum stand for so many that nothing may be left out
         let mut last = none.clone();
-        last[5].matched = 1;
+        last[5].matched = 2;
         assert_eq!(survey.threshold(&last, 0.95), None);
-        assert_eq!(survey.doubtful(&last, 0.95), [4, 5]);
+        assert_eq!(survey.doubtful(&last, 0.95), [(4, 400), (5, 200)]);
     }
 
     #[test]

@@ -52,7 +52,11 @@ pub(crate) struct Prices {
 impl Prices {
     /// Roughly what small models cost: it is the proportion that decides where nobody says what the user's models cost.
     fn usual() -> Prices {
-        Prices { input: Usd::from_pico(150_000_000_000), output: Usd::from_pico(600_000_000_000), embedding: Usd::from_pico(20_000_000_000) }
+        Prices {
+            input: Usd::from_pico(150_000_000_000),
+            output: Usd::from_pico(600_000_000_000),
+            embedding: Usd::from_pico(20_000_000_000),
+        }
     }
 }
 

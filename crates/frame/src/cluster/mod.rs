@@ -1,3 +1,0 @@
-//! Groups of rows whose texts or vectors lie together.
-
-mod kmeans;
