@@ -13,6 +13,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
@@ -132,7 +133,11 @@ fn over_chosen(predicate: &Arc<dyn PhysicalExpr>, chosen: &[usize]) -> Result<Ar
 
 /// Goes down through operators that neither add nor reorder rows and tells how many rows are wanted at the top.
 fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
-    let wanted = match (plan.fetch(), wanted) {
+    let own = match plan.downcast_ref::<GlobalLimitExec>() {
+        Some(limit) => limit.fetch().map(|fetch| fetch.saturating_add(limit.skip())),
+        None => plan.fetch(),
+    };
+    let wanted = match (own, wanted) {
         (Some(own), Some(above)) => Some(own.min(above)),
         (Some(own), None) => Some(own),
         (None, above) => above,
@@ -141,7 +146,8 @@ fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Ar
     let passes = operator.is_some()
         || plan.downcast_ref::<ProjectionExec>().is_some()
         || plan.downcast_ref::<FilterExec>().is_some()
-        || plan.downcast_ref::<OuterExec>().is_some();
+        || plan.downcast_ref::<OuterExec>().is_some()
+        || plan.downcast_ref::<GlobalLimitExec>().is_some();
     let below = if passes { wanted } else { None };
     let told: Option<Arc<dyn ExecutionPlan>> = match (operator, wanted) {
         (Some(operator), Some(wanted)) if operator.has_filter() && operator.wanted_rows() != Some(wanted) => {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, prep_null_mask_filter, take_arrays};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::stats::Precision;
@@ -158,7 +158,8 @@ impl PairsExec {
     pub(super) fn satisfied(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let Some(condition) = &self.condition else { return Ok(None) };
         let holds = condition.evaluate(batch)?.into_array(batch.num_rows())?;
-        Ok(Some(prep_null_mask_filter(holds.as_boolean())))
+        let holds = holds.as_boolean();
+        Ok(Some(if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() }))
     }
 }
 
