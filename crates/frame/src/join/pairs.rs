@@ -104,7 +104,7 @@ impl PairsExec {
             right: right.0,
             left_tokens: left.1,
             right_tokens: right.1,
-            question_tokens: corsac_policy::estimated_tokens(program.system()) + QUESTION_TOKENS,
+            question_tokens: (program.system().len() as u64).div_ceil(TOKEN_BYTES) + QUESTION_TOKENS,
             prices: None,
             embeddings: true,
             choices: false,
