@@ -62,6 +62,7 @@ mod examples;
 mod execute;
 mod explain;
 mod function;
+mod join;
 mod named;
 mod names;
 mod node;

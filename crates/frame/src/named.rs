@@ -112,7 +112,8 @@ impl Given {
     }
 }
 
-fn named_in(argument: &Expr) -> Option<(String, Expr)> {
+/// The name and the value of a named argument.
+pub(crate) fn named_in(argument: &Expr) -> Option<(String, Expr)> {
     let Expr::ScalarFunction(ScalarFunction { func, args }) = argument else { return None };
     func.inner().downcast_ref::<NamedMarker>()?;
     let [Expr::Literal(name, _), value] = args.as_slice() else { return None };

@@ -13,10 +13,12 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use crate::execute::{Keep, SemanticExec};
+use crate::join::OuterExec;
 use crate::node::Semantic;
 
 /// Drops calls whose columns nobody reads, and nodes without calls.
@@ -131,13 +133,21 @@ fn over_chosen(predicate: &Arc<dyn PhysicalExpr>, chosen: &[usize]) -> Result<Ar
 
 /// Goes down through operators that neither add nor reorder rows and tells how many rows are wanted at the top.
 fn tell_wanted(plan: Arc<dyn ExecutionPlan>, wanted: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
-    let wanted = match (plan.fetch(), wanted) {
+    let own = match plan.downcast_ref::<GlobalLimitExec>() {
+        Some(limit) => limit.fetch().map(|fetch| fetch.saturating_add(limit.skip())),
+        None => plan.fetch(),
+    };
+    let wanted = match (own, wanted) {
         (Some(own), Some(above)) => Some(own.min(above)),
         (Some(own), None) => Some(own),
         (None, above) => above,
     };
     let operator = plan.downcast_ref::<SemanticExec>();
-    let passes = operator.is_some() || plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some();
+    let passes = operator.is_some()
+        || plan.downcast_ref::<ProjectionExec>().is_some()
+        || plan.downcast_ref::<FilterExec>().is_some()
+        || plan.downcast_ref::<OuterExec>().is_some()
+        || plan.downcast_ref::<GlobalLimitExec>().is_some();
     let below = if passes { wanted } else { None };
     let told: Option<Arc<dyn ExecutionPlan>> = match (operator, wanted) {
         (Some(operator), Some(wanted)) if operator.has_filter() && operator.wanted_rows() != Some(wanted) => {

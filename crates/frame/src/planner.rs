@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::execute::{PlannedCall, QueryRuntime, SemanticExec, added_fields};
+use crate::join::{self, NearestRows, SemanticJoin};
 use crate::node::Semantic;
 
 /// DataFusion's planner with the semantic operator added.
@@ -38,14 +39,20 @@ impl ExtensionPlanner for SemanticPlanner {
         session: &dyn Session,
         context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(node) = node.as_any().downcast_ref::<Semantic>() else { return Ok(None) };
-        let (Some(logical), Some(physical)) = (logical_inputs.first(), physical_inputs.first()) else {
-            return Err(internal_datafusion_err!("a Semantic node has one input"));
-        };
         let runtime = session
             .config()
             .get_extension::<QueryRuntime>()
             .ok_or_else(|| internal_datafusion_err!("the query was not planned by a Corsac session"))?;
+        if let Some(node) = node.as_any().downcast_ref::<SemanticJoin>() {
+            return join::plan(node, planner, physical_inputs, session, context, runtime).map(Some);
+        }
+        if let Some(node) = node.as_any().downcast_ref::<NearestRows>() {
+            return join::plan_nearest(node, planner, physical_inputs, session, context, runtime).map(Some);
+        }
+        let Some(node) = node.as_any().downcast_ref::<Semantic>() else { return Ok(None) };
+        let (Some(logical), Some(physical)) = (logical_inputs.first(), physical_inputs.first()) else {
+            return Err(internal_datafusion_err!("a Semantic node has one input"));
+        };
         let physical_expression = |expression| planner.create_physical_expr(expression, logical.schema(), session, context);
         let calls = node
             .calls

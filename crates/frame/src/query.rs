@@ -23,6 +23,7 @@ use futures::{StreamExt, TryStreamExt};
 use crate::cell::{Cells, readable};
 use crate::error::FrameError;
 use crate::execute::{Figures, OperatorFigures, PlannedCall, QueryRuntime, SemanticExec};
+use crate::join;
 use crate::table::FileScan;
 
 /// How many rows an estimate looks at.
@@ -199,6 +200,7 @@ impl Query {
         // the closure never fails
         let _ = self.physical.apply(|node| {
             operators.extend(node.downcast_ref::<SemanticExec>().cloned());
+            operators.extend(join::embedding(node.as_ref()));
             Ok(TreeNodeRecursion::Continue)
         });
         operators.reverse();
@@ -270,6 +272,12 @@ fn estimate(
         max_tokens: settings.max_tokens,
         settings,
     })
+}
+
+/// About how many rows a plan gives, where that can be told.
+pub(crate) fn rows_of(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    let statistics = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+    statistics.num_rows.get_value().copied()
 }
 
 /// How many rows an operator will see, from the statistics of files and from what stands between.

@@ -22,6 +22,7 @@ use crate::catalog::{self, Catalog, Change, ChangeKind, Destination, Keep, Made,
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
 use crate::function::{ReduceMarker, markers};
+use crate::join::{self, FilterBelowSemanticJoin, SimilarityJoin};
 use crate::names;
 use crate::optimize::{DropUnreadCalls, TellOperator};
 use crate::planner::SemanticQueryPlanner;
@@ -113,6 +114,7 @@ impl Session {
         context.register_udaf(AggregateUDF::new_from_impl(ReduceMarker::new()));
         text::register(&context);
         context.register_udtf(ReadText::NAME, Arc::new(ReadText));
+        context.register_udtf(SimilarityJoin::NAME, Arc::new(SimilarityJoin));
         Session {
             tables: Tables::new(context.clone(), Catalog::new(home)),
             context,
@@ -378,8 +380,9 @@ impl Session {
     }
 
     /// The engine's own plan, with all tables registered that it names.
-    async fn planned(&self, state: &SessionState, statement: Parsed) -> Result<LogicalPlan, FrameError> {
-        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+    async fn planned(&self, state: &SessionState, mut statement: Parsed) -> Result<LogicalPlan, FrameError> {
+        let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        references.extend(join::prepare(&mut statement)?);
         self.tables.make_ready(&references, &mut Vec::new()).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;
         state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))
@@ -409,6 +412,7 @@ fn engine_state() -> SessionState {
     options.optimizer.skip_failed_rules = false;
 
     let mut logical = Optimizer::new().rules;
+    logical.push(Arc::new(FilterBelowSemanticJoin));
     logical.push(Arc::new(DropUnreadCalls));
     SessionStateBuilder::new()
         .with_config(config)

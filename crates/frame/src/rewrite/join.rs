@@ -1,5 +1,6 @@
 //! Semantic calls in JOIN ON. A call that reads one side only is asked below the join, once per row of that side; one
-//! that reads both sides is asked over the pairs an inner join leaves.
+//! that reads both sides is asked over the pairs that are worth asking about (`meaning`), or over all that other
+//! conditions leave.
 
 use std::sync::Arc;
 
@@ -8,9 +9,14 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 
 use super::lift::has_call;
+use super::meaning::{self, Taken};
 use super::{Rewrite, columns_of, only};
 
 pub(super) fn rewrite(rewrite: &Rewrite, node: Join) -> Result<LogicalPlan> {
+    let node = match meaning::rewrite(rewrite, node)? {
+        Taken::Planned(plan) => return Ok(plan),
+        Taken::Left(node) => node,
+    };
     let wanted = columns_of(&LogicalPlan::Join(node.clone()));
     let (left_schema, right_schema) = (Arc::clone(node.left.schema()), Arc::clone(node.right.schema()));
     let mut lifter = rewrite.lifter();
@@ -28,7 +34,7 @@ pub(super) fn rewrite(rewrite: &Rewrite, node: Join) -> Result<LogicalPlan> {
             above.push(condition);
         } else {
             return plan_err!(
-                "a semantic call over both sides of a {} JOIN is not supported yet: filter the pairs of an inner join in a subquery",
+                "a {} JOIN can ask about both sides with one semantic_predicate whose inputs come from one side each: write that, or filter the pairs of an inner join in a subquery",
                 node.join_type.to_string().to_uppercase()
             );
         }

@@ -33,7 +33,8 @@ fn is_reduce(expression: &Expr) -> bool {
     function.inner().downcast_ref::<ReduceMarker>().is_some()
 }
 
-fn marker_in(expression: &Expr) -> Option<Operator> {
+/// The semantic function that an expression calls.
+pub(super) fn marker_in(expression: &Expr) -> Option<Operator> {
     match expression {
         Expr::ScalarFunction(ScalarFunction { func, .. }) => func.inner().downcast_ref::<Marker>().map(|marker| marker.operator),
         _ => None,

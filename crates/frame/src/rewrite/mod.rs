@@ -3,10 +3,11 @@
 
 mod join;
 mod lift;
+mod meaning;
 mod reduce;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -43,6 +44,11 @@ struct Rewrite {
 impl Rewrite {
     fn lifter(&self) -> Lifter<'_> {
         Lifter::new(&self.options, &self.numbers)
+    }
+
+    /// A number for a column that no other column of the plan has.
+    fn next_number(&self) -> usize {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {

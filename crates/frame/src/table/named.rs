@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{self, ObjectName, VisitMut, VisitorMut};
 use super::{ReadText, Tables, TextFile, locate};
 use crate::catalog::{self, Catalog, DESCRIBED, Entries, Entry, Named, Place, What};
 use crate::error::FrameError;
+use crate::join;
 use crate::names;
 use crate::write::{Existing, Format};
 
@@ -106,9 +107,10 @@ impl Tables {
 
     /// Plans the query of a view; its calls are lifted with those of the query around it.
     pub(crate) async fn plan_view(&self, query: &str, within: &mut Vec<String>) -> Result<LogicalPlan, FrameError> {
-        let statement = catalog::parse(query)?;
+        let mut statement = catalog::parse(query)?;
         let state = self.context.state();
-        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        references.extend(join::prepare(&mut statement)?);
         Box::pin(self.make_ready(&references, within)).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.explain_missing(error))?;

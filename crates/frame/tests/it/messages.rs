@@ -62,8 +62,8 @@ async fn places() {
         messages.push(format!("{select}\n  {}", of(select).await.replace('\n', "\n  ")));
     }
     let join =
-        "SELECT 1 FROM (VALUES ('a')) AS a (x) LEFT JOIN (VALUES ('b')) AS b (y) ON semantic_predicate('{{ x }} like {{ y }}', a.x, b.y)";
-    messages.push(format!("LEFT JOIN\n  {}", refused(join).await));
+        "SELECT 1 FROM (VALUES ('a')) AS a (x) FULL JOIN (VALUES ('b')) AS b (y) ON semantic_predicate('{{ x }} like {{ y }}', a.x, b.y)";
+    messages.push(format!("FULL JOIN\n  {}", refused(join).await));
     messages
         .push(format!("ROLLUP\n  {}", refused(&format!("SELECT count(*) {FROM} GROUP BY ROLLUP(semantic_classify(text, ['a']))")).await));
     messages.push(format!("VALUES\n  {}", refused("VALUES (semantic_map('{{ x }}', 'a'))").await));

@@ -1,0 +1,25 @@
+//! Joins by meaning: which pairs of rows are worth asking about, and which rows lie nearest to each other.
+
+mod calibrate;
+mod draw;
+mod nearest;
+mod nearest_node;
+mod node;
+mod outer;
+mod pairs;
+mod plan;
+mod push;
+mod side;
+mod similarity;
+mod threshold;
+mod vectors;
+mod way;
+
+pub(crate) use nearest_node::NearestRows;
+pub(crate) use node::{SemanticJoin, Wish};
+pub(crate) use outer::OuterExec;
+pub(crate) use plan::{embedding, plan, plan_nearest};
+pub(crate) use push::{FilterBelowSemanticJoin, filtered, reads_only};
+pub(crate) use similarity::{SimilarityJoin, prepare};
+pub(crate) use vectors::{Metric, Vectors};
+pub(crate) use way::Way;
