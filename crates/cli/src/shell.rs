@@ -2,10 +2,6 @@
 //! runs as the command alone would run it.
 
 mod complete;
-#[cfg(feature = "line-editor")]
-mod editor;
-#[cfg(not(feature = "line-editor"))]
-#[path = "shell/plain.rs"]
 mod editor;
 mod split;
 

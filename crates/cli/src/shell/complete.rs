@@ -1,7 +1,5 @@
 //! What a word at the cursor could become.
 
-#![cfg_attr(all(not(test), not(feature = "line-editor")), expect(dead_code, reason = "nothing completes without the line editor"))]
-
 const KEYWORDS: &str = "SELECT FROM WHERE GROUP ORDER BY HAVING LIMIT OFFSET DISTINCT UNION ALL INTERSECT EXCEPT JOIN LEFT RIGHT FULL INNER CROSS \
                         USING WITH RECURSIVE CASE WHEN THEN ELSE END AND NOT NULL LIKE ILIKE BETWEEN EXISTS CAST VALUES CREATE REPLACE VIEW TABLE \
                         EXTERNAL LOCATION STORED COMMENT COLUMN DROP INSERT INTO COPY OPTIONS SHOW TABLES DESCRIBE EXPLAIN ANALYZE ASC DESC";
