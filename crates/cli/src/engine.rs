@@ -11,7 +11,7 @@ use corsac_dispatch::{App, Catalog, Clock, Dispatcher, Door, Exchange, HttpExcha
 use corsac_frame::{Asked, OperatorEstimate};
 use corsac_ledger::Ledger;
 use corsac_local::weights::{self, EMBEDDING_NAME, Progress, Pulled};
-use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, LocalExchange, LocalModel};
+use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, LocalExchange, LocalModel, Places};
 use corsac_sim::{SimConfig, SimExchange, Simulator};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{Usd, header};
@@ -459,32 +459,22 @@ impl Prepared {
     }
 }
 
-/// The simulator's configuration out of a script.
+/// The simulator's configuration out of a script. Unless the script sets a date, its clock is ours: else the times at which
+/// limits reset would look wrong.
 pub(crate) fn sim_config(script: Option<&Path>) -> Result<SimConfig, Stop> {
-    let mut config = match script {
-        None => SimConfig::default(),
-        Some(path) => {
-            let unreadable =
-                |error: std::io::Error| Stop::new(Exit::Usage, format!("the script {} cannot be read: {error}", path.display()));
-            let text = std::fs::read_to_string(path).map_err(unreadable)?;
-            SimConfig::from_script(&text).map_err(|error| Stop::new(Exit::Usage, format!("{}: {error}", path.display())))?
-        }
-    };
-    if config.started_at_epoch_s == SimConfig::default().started_at_epoch_s {
-        // unless a script sets a date, its clock is ours: else the times at which limits reset would look wrong
-        config.started_at_epoch_s = SystemClock::new().epoch_ms().unsigned_abs() / 1_000;
-    }
-    Ok(config)
+    let now_s = SystemClock::new().epoch_ms().unsigned_abs() / 1_000;
+    SimConfig::load(script, now_s).map_err(|error| Stop::new(Exit::Usage, error.to_string()))
 }
 
 /// The embedded models that calls need.
 fn open_local(chat: bool, vectors: bool) -> Result<LocalExchange, Stop> {
-    let chat = if chat { Some(LocalExchange::new(open_chat()?)) } else { None };
+    let places = places()?;
+    let chat = if chat { Some(LocalExchange::new(open_chat(&places)?)) } else { None };
     if !vectors {
         // without either, only aliases that nobody asks lead here
         return Ok(chat.unwrap_or_else(|| LocalExchange::embeddings_only(|| Err(LocalError::Stopped))));
     }
-    let folder = locate_or_pull_embedding()?;
+    let folder = locate_or_pull_embedding(&places)?;
     let load = move || EmbeddingModel::load(&folder, EmbeddingOptions::default());
     Ok(match chat {
         Some(chat) => chat.with_embeddings(load),
@@ -492,33 +482,27 @@ fn open_local(chat: bool, vectors: bool) -> Result<LocalExchange, Stop> {
     })
 }
 
-fn locate_or_pull_embedding() -> Result<PathBuf, Stop> {
-    const VARIABLE: &str = "CORSAC_LOCAL_EMBEDDING_MODEL";
-    let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let Some(path) = named.as_deref().filter(|path| !path.exists()) {
-        return Err(Stop::new(Exit::Configuration, format!("{VARIABLE} names {}, and there is no such folder", path.display())));
-    }
-    let folder = home::weights_folder()?;
-    match weights::locate_embedding(named.as_deref(), &folder) {
+fn places() -> Result<Places, Stop> {
+    let places = Places::from_env(home::folder().ok().as_deref());
+    places.map_err(|error| Stop::new(Exit::Configuration, error.to_string()))
+}
+
+fn locate_or_pull_embedding(places: &Places) -> Result<PathBuf, Stop> {
+    match places.located_embedding() {
         Some(path) => Ok(path),
         None => {
             screen::note(&format!("The embedded embedding model ({EMBEDDING_NAME}) answers. It is fetched once."));
-            pull_embedding(&folder)
+            pull_embedding(places.cache())
         }
     }
 }
 
-fn open_chat() -> Result<LocalModel, Stop> {
-    let named = std::env::var_os("CORSAC_LOCAL_MODEL").filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let Some(path) = named.as_deref().filter(|path| !path.is_file()) {
-        return Err(Stop::new(Exit::Configuration, format!("CORSAC_LOCAL_MODEL names {}, and there is no such file", path.display())));
-    }
-    let folder = home::weights_folder()?;
-    let path = match weights::locate(named.as_deref(), &folder) {
+fn open_chat(places: &Places) -> Result<LocalModel, Stop> {
+    let path = match places.located_chat() {
         Some(path) => path,
         None => {
             screen::note("There is no key (OPENROUTER_API_KEY), so the embedded model answers. It is fetched once.");
-            pull(&folder)?
+            pull(places.cache())?
         }
     };
     LocalModel::load(&path, LoadOptions::default()).map_err(|error| Stop::new(Exit::Failure, error.to_string()))

@@ -145,6 +145,7 @@ impl Dispatcher {
                     cost: journey.cost,
                     attempts: journey.requests,
                     source: Source::Asked,
+                    usage: served.usage,
                 };
                 Ok((vectors, answer, journey.attempts))
             }
@@ -185,6 +186,7 @@ impl Dispatcher {
                 value: Arc::new(vectors[number].clone()),
                 cost: if first { shares[number] } else { Usd::ZERO },
                 source: if first { Source::Asked } else { Source::Shared },
+                usage: if first { answer.usage } else { Usage::default() },
                 ..answer.clone()
             };
             let outcome = if first {

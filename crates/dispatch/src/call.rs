@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::{Fingerprint, RunId};
+use corsac_ledger::{Fingerprint, RunId, Usage};
 use corsac_schema::Schema;
 use corsac_wire::Usd;
 use serde_json::Value;
 
+use crate::config::Profile;
 use crate::turn::Turn;
 
 /// One question to a model.
@@ -104,6 +105,19 @@ pub struct CallSettings {
     pub timeout: Option<Duration>,
     /// Which of several answers to the same question this is: each number is asked and remembered by itself.
     pub sample: u32,
+    /// Asks anew although the answer is known, and waits for no other call that asks the same.
+    pub fresh: bool,
+    /// What requests say for this call alone, over what they say at its route. The models and the time limit of this
+    /// profile are not looked at: those are settings of their own.
+    pub said: Option<Arc<Profile>>,
+}
+
+impl CallSettings {
+    /// The fingerprint of what is said for this call alone, where something is.
+    pub(crate) fn said_fingerprint(&self) -> Option<Fingerprint> {
+        let said = serde_json::to_vec(self.said.as_deref()?).unwrap_or_default();
+        Some(Fingerprint::of([said.as_slice()]))
+    }
 }
 
 /// A call ends as one of these, always.
@@ -124,6 +138,8 @@ pub struct Answer {
     pub attempts: u32,
     /// Where the answer came from.
     pub source: Source,
+    /// Tokens of the request that was answered, as the provider counts them; none when it came from memory.
+    pub usage: Usage,
 }
 
 /// Where an answer came from.
@@ -153,6 +169,8 @@ pub struct Failure {
     pub model: Option<Arc<str>>,
     /// The last provider that replied, if it was named.
     pub provider: Option<Arc<str>>,
+    /// The status of the last reply, if there was one.
+    pub status: Option<u16>,
 }
 
 /// The classes of failure a row can end with.

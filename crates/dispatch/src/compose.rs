@@ -173,7 +173,8 @@ pub(crate) fn prompt_tokens(call: &Call) -> u64 {
 /// `quantizations` and `enforce_distillable_text` count, because they say which answers will do. `only` and `ignore` do not:
 /// an answer knows its provider, and [`RequestSettings::lets_answer`] decides without asking anew for all the others.
 pub(crate) fn fingerprint(call: &Call, settings: &Settings, route: &Route, engine: &str, address: &str) -> Fingerprint {
-    let request = settings.request_of(route);
+    let said = settings.request_for(&call.settings, route);
+    let request = &*said;
     // of what is said of sampling nothing is sent for a vector
     let unsampled;
     let request = if call.contract.is_embedding() {
@@ -268,7 +269,7 @@ pub fn first_body(call: &Call, settings: &Settings, engine: Engine) -> Bytes {
     let speech = Speech::of_engine(engine);
     let Some(route) = routes.first() else { return Bytes::new() };
     let hops = vec![Hop::default(); routes.len()];
-    let course = Course::new(&limits(call, settings.request_of(route), hops, speech, None));
+    let course = Course::new(&limits(call, &settings.request_for(&call.settings, route), hops, speech, None));
     let fallbacks = fallbacks(settings, &routes, 0, speech);
     let draft =
         Draft { course: &course, route, model: &route.model, fallbacks: &fallbacks, rejected: None, ignored: &[], speech, streams: false };
@@ -285,7 +286,7 @@ impl Composer {
     /// The body of the next request.
     pub(crate) fn body(&self, call: &Call, settings: &Settings, draft: &Draft<'_>) -> Bytes {
         let course = draft.course;
-        let said = settings.request_of(draft.route);
+        let said = &*settings.request_for(&call.settings, draft.route);
         let provider = provider(said, course, draft.ignored);
         if let Contract::Embedding { dimensions } = call.contract {
             return embeddings(call, draft, dimensions, &provider);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, RunId};
+use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, RunId, Usage};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use parking_lot::RwLock;
@@ -198,6 +198,9 @@ impl Dispatcher {
     async fn answer(&self, call: Call, abandoned: &CancellationToken, listener: &Listener) -> Outcome {
         let routes = self.routes_of(&call)?;
         let fingerprint = self.fingerprint(&call, &routes);
+        if call.settings.fresh {
+            return self.ask_anew(fingerprint, &routes, &call, abandoned, listener).await;
+        }
         loop {
             match self.flights.board(fingerprint) {
                 Seat::Passenger(mut flight) => {
@@ -224,15 +227,24 @@ impl Dispatcher {
     ) -> Outcome {
         let outcome = match self.recall(fingerprint, call) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => {
-                let span = trace::call_span(call);
-                let outcome = self.ask_model(fingerprint, routes, call, abandoned, listener).instrument(span.clone()).await;
-                trace::close_call(&span, &outcome);
-                outcome
-            }
+            Ok(None) => self.ask_anew(fingerprint, routes, call, abandoned, listener).await,
             Err(failure) => Err(failure),
         };
         pilot.land(&outcome);
+        outcome
+    }
+
+    async fn ask_anew(
+        &self,
+        fingerprint: Fingerprint,
+        routes: &[Route],
+        call: &Call,
+        abandoned: &CancellationToken,
+        listener: &Listener,
+    ) -> Outcome {
+        let span = trace::call_span(call);
+        let outcome = self.ask_model(fingerprint, routes, call, abandoned, listener).instrument(span.clone()).await;
+        trace::close_call(&span, &outcome);
         outcome
     }
 
@@ -340,7 +352,7 @@ impl Ask for Dispatcher {
 /// What somebody gets who waited for another's call: the requests and what they cost are the other's.
 fn shared(outcome: Outcome) -> Outcome {
     match outcome {
-        Ok(answer) => Ok(Answer { cost: Usd::ZERO, attempts: 0, source: Source::Shared, ..answer }),
+        Ok(answer) => Ok(Answer { cost: Usd::ZERO, attempts: 0, source: Source::Shared, usage: Usage::default(), ..answer }),
         Err(failure) => Err(Failure { cost: Usd::ZERO, attempts: 0, ..failure }),
     }
 }

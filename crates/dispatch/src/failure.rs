@@ -22,7 +22,7 @@ pub(crate) enum Ends {
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<Arc<str>>) -> Failure {
-        Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None }
+        Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None, status: None }
     }
 
     pub(crate) fn ledger(error: &LedgerError) -> Failure {

@@ -81,6 +81,7 @@ impl Dispatcher {
                     cost: journey.cost,
                     attempts: journey.requests,
                     source: Source::Asked,
+                    usage: served.usage,
                 };
                 let kept = stored(&answer, &call.contract, served.usage, validated.repaired, self.clock.epoch_ms());
                 let record = call_record(fingerprint, call, CallOutcome::Answered(kept), journey.attempts);
@@ -120,6 +121,7 @@ impl Dispatcher {
         failure.cost = journey.cost;
         failure.model = last.map(|attempt| attempt.model_served.clone().unwrap_or_else(|| Arc::clone(&attempt.model_asked)));
         failure.provider = last.and_then(|attempt| attempt.provider.clone());
+        failure.status = last.and_then(|attempt| attempt.http_status);
         self.note_unreachable(&mut failure, &address);
         failure
     }
@@ -132,7 +134,7 @@ impl Dispatcher {
         }
         let speech = self.speech(&routes[0]);
         let measured = self.measured(call, &routes[0].model);
-        let limits = compose::limits(call, self.settings.request_of(&routes[0]), self.hops(routes, &outlooks), speech, measured);
+        let limits = compose::limits(call, &self.settings.request_for(&call.settings, &routes[0]), self.hops(routes, &outlooks), speech, measured);
         if let Some(impossible) = Outlook::nobody(&outlooks) {
             return Err(Failure::new(FailureKind::NoSuchModel, impossible));
         }
@@ -318,7 +320,7 @@ impl Dispatcher {
         let deadlines = &self.settings.deadlines;
         let path = if matches!(call.contract, Contract::Embedding { .. }) { "embeddings" } else { "chat/completions" };
         let request = Request::post(path, body, self.settings.timeout_of(route)).first_byte(deadlines.first_byte);
-        let temperature = call.settings.temperature.or(self.settings.request_of(route).temperature);
+        let temperature = call.settings.temperature.or(self.settings.request_for(&call.settings, route).temperature);
         let span = trace::span(call, model, course.max_tokens, temperature, door, &self.settings);
         let reading = listener.hear(door, request, deadlines, call, course.strategy, self.clock.epoch_ms()).instrument(span.clone()).await;
         let used = usage(&reading);

@@ -52,7 +52,7 @@ pub use exchange::{Exchange, ExchangeError, OpenReply, RawReply, Request};
 pub use forecast::{Forecast, Questions, forecast};
 pub use http::{App, HttpExchange, HttpOptions, HttpOptionsError};
 pub use late::LateAsk;
-pub use open::{OpenError, Opened};
+pub use open::{InProcess, InProcessDoor, OpenError, Opened, Opening};
 pub use outlook::Outlook;
 pub use plain::PlainHttp;
 pub use settings::{Aliases, Ceilings, Deadlines, Memory, Pace, RequestSettings, Route, Settings, UnderProfile};

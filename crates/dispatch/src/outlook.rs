@@ -72,6 +72,8 @@ struct Key {
     model: Arc<str>,
     door: usize,
     request: usize,
+    /// What the call says for itself.
+    said: Option<Fingerprint>,
     schema: Option<Fingerprint>,
     kind: u8,
     /// Prompts of about the same length: their number of binary digits.
@@ -86,12 +88,13 @@ impl Dispatcher {
         if !door.exchange.routes() || call.contract.is_embedding() {
             return Arc::default();
         }
-        let request = self.settings.request_of(route);
+        let request = &*self.settings.request_for(&call.settings, route);
         let prompt_tokens = compose::prompt_tokens(call);
         let key = Key {
             model: Arc::clone(&route.model),
             door: route.door,
             request: route.request.as_ref().map_or(0, |request| Arc::as_ptr(request) as usize),
+            said: call.settings.said_fingerprint(),
             schema: call.contract.schema_fingerprint(),
             kind: match &call.contract {
                 Contract::Turn(turn) if !turn.tools.is_empty() => 1,

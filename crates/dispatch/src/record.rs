@@ -41,6 +41,7 @@ pub(crate) fn recalled(stored: StoredAnswer, contract: &Contract) -> Option<Answ
         cost: Usd::ZERO,
         attempts: 0,
         source: Source::Memory,
+        usage: Usage::default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What all calls of a dispatcher share: routes, what requests say, deadlines, money, memory.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use corsac_wire::catalog::Pricing;
 use corsac_wire::{Plugin, ProviderPreferences, Reasoning, Usd};
 use serde_json::{Map, Value};
 
+use crate::CallSettings;
 use crate::atlas::slug_of;
 use crate::config::{DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL};
 
@@ -282,6 +284,15 @@ impl Settings {
     /// What requests of a route say.
     pub fn request_of<'a>(&'a self, route: &'a Route) -> &'a RequestSettings {
         route.request.as_deref().unwrap_or(&self.request)
+    }
+
+    /// What requests of a call say at a route: the call's own words over the route's.
+    pub fn request_for<'a>(&'a self, call: &CallSettings, route: &'a Route) -> Cow<'a, RequestSettings> {
+        let usual = self.request_of(route);
+        let Some(said) = &call.said else { return Cow::Borrowed(usual) };
+        let mut own = usual.clone();
+        said.lay_over(&mut own);
+        Cow::Owned(own)
     }
 
     /// The most time a request of a route may take.

@@ -25,6 +25,7 @@ impl Ask for AtOnce {
             cost: Usd::ZERO,
             attempts: 1,
             source: Source::Asked,
+            usage: Default::default(),
         })
     }
 

@@ -24,7 +24,7 @@
 //!     async fn ask(&self, call: Call) -> Outcome {
 //!         let value = Arc::new(call.user.to_uppercase().into());
 //!         let (model, cost) = ("echo".into(), corsac_wire::Usd::ZERO);
-//!         Ok(Answer { value, model, provider: None, cost, attempts: 1, source: Source::Asked })
+//!         Ok(Answer { value, model, provider: None, cost, attempts: 1, source: Source::Asked, usage: Default::default() })
 //!     }
 //!
 //!     fn window(&self) -> usize {

@@ -21,6 +21,17 @@ pub enum LocalError {
         /// What is wrong with it.
         why: String,
     },
+    /// A variable names weights that are not there.
+    #[error("{variable} names {}, and there is nothing of that name", path.display())]
+    NotThere {
+        /// The variable.
+        variable: &'static str,
+        /// What it says.
+        path: PathBuf,
+    },
+    /// There is nowhere to keep weights.
+    #[error("there is no folder to keep the model in: set CORSAC_HOME or CORSAC_LOCAL_MODEL")]
+    NoFolder,
     /// The JSON Schema cannot be turned into a grammar.
     #[error("the embedded model cannot enforce this JSON Schema: {0}. Simplify the schema or use another model")]
     BadSchema(String),

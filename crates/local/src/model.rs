@@ -196,7 +196,7 @@ fn neutral(mut messages: Vec<LocalMessage>) -> Vec<LocalMessage> {
 const NEUTRAL: &str = "N/A";
 
 /// From the file's name, which people choose, before the name inside, which is often the training run's.
-fn model_name(path: &Path, inside: Option<&str>) -> String {
+pub(crate) fn model_name(path: &Path, inside: Option<&str>) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let quantised = stem.char_indices().find(|(at, character)| {
         let rest = stem[at + character.len_utf8()..].to_ascii_uppercase();

@@ -15,6 +15,7 @@ use crate::seen::{Seen, SeenBody, SeenHeader, SeenMinute, SeenRequest};
 
 /// How many requests' headers are kept.
 const KEPT_HEADERS: usize = 100;
+const KEPT_BODY_BYTES: usize = 64 * 1024;
 /// How many different names of headers are kept a route.
 const KEPT_NAMES: usize = 64;
 /// How many different bodies are told apart.
@@ -320,6 +321,10 @@ impl Details {
                 }
                 referer |= name.eq_ignore_ascii_case("http-referer");
             }
+            // behind the headers, under the name that none has
+            slot.push_str("\0\0");
+            let body = request.body.get(..KEPT_BODY_BYTES).unwrap_or(&request.body);
+            slot.extend(String::from_utf8_lossy(body).chars().filter(|character| *character != '\0'));
         }
         *next = (*next + 1) % KEPT_HEADERS;
         if let Some(title) = title
@@ -400,8 +405,12 @@ fn seen_request(text: &str) -> SeenRequest {
     let mut parts = text.split('\0');
     let route = parts.next().unwrap_or_default().to_owned();
     let mut headers = Vec::new();
+    let mut body = String::new();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-        headers.push((name.to_owned(), value.to_owned()));
+        match name {
+            "" => body = value.to_owned(),
+            name => headers.push((name.to_owned(), value.to_owned())),
+        }
     }
-    SeenRequest { route, headers }
+    SeenRequest { route, headers, body }
 }

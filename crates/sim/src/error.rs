@@ -17,6 +17,22 @@ pub enum SimError {
         /// What is wrong and what to write.
         message: String,
     },
+    /// A script's file cannot be opened.
+    #[error("the script {place} cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        place: String,
+        /// What the system said.
+        why: String,
+    },
+    /// A script's file says something that cannot be done.
+    #[error("{place}: {error}")]
+    In {
+        /// The file.
+        place: String,
+        /// What is wrong in it.
+        error: Box<SimError>,
+    },
     /// A flag has a value that cannot be read.
     #[error("--{flag} {value}: expected {expected}")]
     Option {

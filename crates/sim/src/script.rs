@@ -1,6 +1,9 @@
 //! Reads a script (TOML, or JSON when it opens with a brace) and the CLI's flags into a [`SimConfig`];
 //! every complaint names the line and, where one is concerned, the rule.
 
+use std::fs;
+use std::path::Path;
+
 use crate::config::{DownModel, FaultEvery, LatencyRange, LimitHint, SimConfig};
 use crate::error::SimError;
 use crate::fault::FaultKind;
@@ -40,6 +43,26 @@ impl SimConfig {
             let line = complaint.rule.and_then(|rule| header_line(text, "[[rule]]", rule));
             SimError::Script { line, rule: complaint.rule, message: complaint.message }
         })?;
+        Ok(config)
+    }
+
+    /// Reads a script's file, or takes the usual settings where there is none. Unless the script sets a date, the simulator's
+    /// clock starts at this one, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`SimError::Unreadable`] and what [`SimConfig::from_script`] says, with the file's name.
+    pub fn load(script: Option<&Path>, now_epoch_s: u64) -> Result<Self, SimError> {
+        let mut config = match script {
+            None => Self::default(),
+            Some(path) => {
+                let place = path.display().to_string();
+                let text = fs::read_to_string(path).map_err(|error| SimError::Unreadable { place: place.clone(), why: error.to_string() })?;
+                Self::from_script(&text).map_err(|error| SimError::In { place, error: Box::new(error) })?
+            }
+        };
+        if config.started_at_epoch_s == Self::default().started_at_epoch_s {
+            config.started_at_epoch_s = now_epoch_s;
+        }
         Ok(config)
     }
 

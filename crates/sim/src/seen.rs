@@ -71,6 +71,8 @@ pub struct SeenRequest {
     pub route: String,
     /// Headers in the order they came; of a key only the last four characters.
     pub headers: Vec<(String, String)>,
+    /// The beginning of its body, 64 KB at most.
+    pub body: String,
 }
 
 /// A header of a route.

@@ -99,6 +99,73 @@ impl Builder {
         }
     }
 
+    /// Settings in the form of the file, over those that are there: what they say takes the place of what was said, and
+    /// headers, models and profiles join those of other names. What is wrong with them is said by [`Builder::into_parts`].
+    #[must_use]
+    pub fn settings(self, settings: &Value) -> Builder {
+        match ConfigFile::from_json(settings) {
+            Ok(file) => self.lay(file),
+            Err(why) => Builder { wrong: Some(why), ..self },
+        }
+    }
+
+    fn lay(mut self, given: ConfigFile) -> Builder {
+        fn put<T>(target: &mut Option<T>, value: Option<T>) {
+            if value.is_some() {
+                *target = value;
+            }
+        }
+        if let Some(name) = given.engine.as_deref() {
+            self.engine = Engine::of_name(name);
+        }
+        if let Some(url) = given.base_url {
+            self = self.base_url(url);
+        }
+        if let Some(variable) = given.api_key_env {
+            let folder = std::env::current_dir().unwrap_or_default();
+            self.config.key = Lookup::new(&|name| std::env::var(name).ok(), &folder).secret(&variable);
+            if self.config.key.is_none() {
+                self.wrong = Some(format!("api_key_env names {variable}, but neither the environment nor a .env file has it"));
+            }
+        }
+        if let Some(key) = given.api_key {
+            self = self.key(key.secret());
+        }
+        put(&mut self.model, given.model);
+        if !given.fallbacks.is_empty() {
+            self.fallbacks = given.fallbacks;
+        }
+        if let Some(model) = given.embedding_model {
+            self.config.set_embedding_model(model);
+        }
+        put(&mut self.profile, given.default_profile);
+        put(&mut self.budget, given.budget);
+        put(&mut self.own_app.name, given.app.name);
+        put(&mut self.own_app.url, given.app.url);
+        if !given.app.categories.is_empty() {
+            self.own_app.categories = given.app.categories;
+        }
+        if let Some(timeout) = given.timeout.or(given.deadlines.request) {
+            self = self.timeout(timeout);
+        }
+        let file = &mut self.config.file;
+        put(&mut file.day_budget, given.day_budget);
+        put(&mut file.key_budget, given.key_budget);
+        put(&mut file.memory.max_age, given.memory.max_age);
+        put(&mut file.memory.namespace, given.memory.namespace);
+        put(&mut file.deadlines.connect, given.deadlines.connect);
+        put(&mut file.deadlines.first_byte, given.deadlines.first_byte);
+        put(&mut file.deadlines.idle, given.deadlines.idle);
+        put(&mut file.deadlines.call, given.deadlines.call);
+        file.headers.extend(given.headers);
+        file.models.extend(given.models);
+        file.profiles.extend(given.profiles);
+        if !given.model_list.is_empty() {
+            file.model_list = given.model_list;
+        }
+        self
+    }
+
     /// The key.
     #[must_use]
     pub fn key(mut self, key: impl Into<SecretString>) -> Builder {
@@ -196,6 +263,19 @@ impl Builder {
             Err(why) => self.wrong = Some(why),
         }
         self
+    }
+
+    /// Whether a model is named somewhere: by hand, in the environment, in the file.
+    pub(crate) fn names_model(&self) -> bool {
+        let file = &self.config.file;
+        let in_file = file.model.is_some() || !file.fallbacks.is_empty() || !file.model_list.is_empty();
+        let by_hand = self.model.is_some() || !self.fallbacks.is_empty();
+        by_hand || in_file || self.config.found.model.is_some()
+    }
+
+    /// Whether the embedding model is named somewhere.
+    pub(crate) fn names_embedding_model(&self) -> bool {
+        self.config.embedding_model().is_some()
     }
 
     /// The ceiling of the run.

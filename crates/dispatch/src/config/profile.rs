@@ -2,10 +2,25 @@
 
 use corsac_wire::{MaxPrice, ProviderPreferences, Reasoning};
 
-use super::tables::{LitellmParams, Profile, ProviderTable};
+use serde_json::{Map, Value, json};
+
+use super::tables::{ConfigFile, LitellmParams, Profile, ProviderTable};
 use crate::RequestSettings;
 
 impl Profile {
+    /// A profile from JSON; null is one that says nothing.
+    ///
+    /// # Errors
+    /// Unknown names, values of the wrong kind or out of range, settings that exclude each other.
+    pub fn from_json(said: &Value) -> Result<Profile, String> {
+        const NAME: &str = "this call";
+        if said.is_null() || said.as_object().is_some_and(Map::is_empty) {
+            return Ok(Profile::default());
+        }
+        let mut file = ConfigFile::from_json(&json!({"profiles": {NAME: said}}))?;
+        Ok(file.profiles.remove(NAME).unwrap_or_default())
+    }
+
     /// Lays this profile over settings: what it says takes the place of what they say. Reasoning, providers and plugins are
     /// taken as wholes, so that an effort never meets a budget from elsewhere.
     pub(crate) fn lay_over(&self, request: &mut RequestSettings) {

@@ -104,6 +104,7 @@ fn unusable(answer: &Answer, message: String) -> Failure {
         cost: answer.cost,
         model: Some(Arc::clone(&answer.model)),
         provider: answer.provider.clone(),
+        status: None,
     }
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn bad_input(message: String) -> Failure {
 
 /// A failure for which nothing was sent.
 pub(crate) fn without_request(kind: FailureKind, message: String) -> Failure {
-    Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None }
+    Failure { kind, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None, status: None }
 }
 
 /// Where a row stands with one call.

@@ -110,11 +110,12 @@ pub(crate) fn answered(value: Value) -> Outcome {
         cost: Usd::parse("0.001").unwrap(),
         attempts: 1,
         source: Source::Asked,
+        usage: Default::default(),
     })
 }
 
 pub(crate) fn failed(kind: FailureKind, message: &str) -> Outcome {
-    Err(Failure { kind, message: message.into(), attempts: 2, cost: Usd::ZERO, model: Some("fake/model".into()), provider: None })
+    Err(Failure { kind, message: message.into(), attempts: 2, cost: Usd::ZERO, model: Some("fake/model".into()), provider: None, status: None })
 }
 
 /// Vectors: the lengths of the first two words. Text: the question in angle brackets. Labels: the first one that stands in the text, else the last. Statements: true

