@@ -186,7 +186,7 @@ impl Dispatcher {
                 value: Arc::new(vectors[number].clone()),
                 cost: if first { shares[number] } else { Usd::ZERO },
                 source: if first { Source::Asked } else { Source::Shared },
-                usage: if first { answer.usage } else { Usage::default() },
+                usage: if first { answer.usage } else { Default::default() },
                 ..answer.clone()
             };
             let outcome = if first {

@@ -134,7 +134,8 @@ impl Dispatcher {
         }
         let speech = self.speech(&routes[0]);
         let measured = self.measured(call, &routes[0].model);
-        let limits = compose::limits(call, &self.settings.request_for(&call.settings, &routes[0]), self.hops(routes, &outlooks), speech, measured);
+        let limits =
+            compose::limits(call, &self.settings.request_for(&call.settings, &routes[0]), self.hops(routes, &outlooks), speech, measured);
         if let Some(impossible) = Outlook::nobody(&outlooks) {
             return Err(Failure::new(FailureKind::NoSuchModel, impossible));
         }

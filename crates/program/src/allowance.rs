@@ -102,7 +102,15 @@ impl Allowance {
             "not asked: {}{of_dollars} and {} calls{of_calls} are used up. Everything asked so far is remembered; run again with a higher budget to go on",
             state.spent, state.asked
         );
-        Failure { kind: FailureKind::BudgetReached, message: message.into(), attempts: 0, cost: Usd::ZERO, model: None, provider: None, status: None }
+        Failure {
+            kind: FailureKind::BudgetReached,
+            message: message.into(),
+            attempts: 0,
+            cost: Usd::ZERO,
+            model: None,
+            provider: None,
+            status: None,
+        }
     }
 
     fn book(&self, cost: Usd, attempts: u32) {

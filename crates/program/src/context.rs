@@ -142,6 +142,14 @@ impl Context {
         self.log.lock().steps.push(step);
     }
 
+    /// Runs a program once here. The prediction carries all calls that were made for it, in whatever part of the program.
+    ///
+    /// # Errors
+    /// Where the program fails.
+    pub async fn run(&self, program: &dyn Module, inputs: &Record) -> Result<Prediction, ModuleError> {
+        run_in(self, program, inputs).await
+    }
+
     /// What was written down so far.
     pub fn log(&self) -> Log {
         self.log.lock().clone()

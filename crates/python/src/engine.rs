@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use corsac_dispatch::config::{Builder, DoorOptions, Engine as Kind};
 use corsac_dispatch::{Clock, InProcess, InProcessDoor, OpenError, Opened, Opening, SystemClock, home};
-use corsac_ledger::{EndState, Ledger, RunEnd};
+use corsac_ledger::{EndState, Ledger, LedgerError, RunEnd};
 use corsac_local::Places;
 use corsac_local::weights::EMBEDDING_NAME;
 use corsac_sim::{SimConfig, SimExchange, Simulator};
@@ -19,7 +19,7 @@ use pyo3::types::PyDict;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::errors::{configuration, dollars, of_open};
+use crate::errors::{configuration, dollars, of_ledger, of_open};
 use crate::runtime;
 
 /// How long the end of the interpreter waits for requests under way: they are paid for.
@@ -73,8 +73,7 @@ impl Core {
         let (file, in_process) = (home::ledger_file(&home), InThisProcess { home: home.clone(), script: self.sim_script.clone() });
         let ledger = tokio::task::spawn_blocking(move || Ledger::open(&file)).await;
         let ledger = ledger.map_err(|error| OpenError::NotOpened(error.to_string()))??;
-        let opening =
-            Opening { ledger, home: Some(home), command: self.command.clone(), in_process: Some(Arc::new(in_process)) };
+        let opening = Opening { ledger, home: Some(home), command: self.command.clone(), in_process: Some(Arc::new(in_process)) };
         let opened = self.builder.clone().build_with(opening).await?;
         OPENED.lock().push(Arc::downgrade(self));
         Ok(opened)
@@ -92,11 +91,6 @@ impl Core {
     /// The number of the next question.
     pub(crate) fn next_row(&self) -> u64 {
         self.asked.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// What it would be opened with, for prices and plans.
-    pub(crate) fn builder(&self) -> &Builder {
-        &self.builder
     }
 }
 
@@ -224,7 +218,7 @@ impl PyEngine {
     /// Waits for what is under way and ends the run in the ledger.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         match self.core.if_opened() {
-            Some(opened) => runtime::wait(py, end(opened)),
+            Some(opened) => runtime::wait(py, end(opened))?.map_err(|error| of_ledger(&error)),
             None => Ok(()),
         }
     }
@@ -237,13 +231,13 @@ impl PyEngine {
     }
 }
 
-/// Ends a run. That it could not be written is no news to a program that is over.
-async fn end(opened: Opened) {
+/// Ends a run.
+async fn end(opened: Opened) -> Result<(), LedgerError> {
     opened.dispatcher.drain(PATIENCE).await;
     let summary = opened.dispatcher.tally().summary();
     let state = if opened.dispatcher.is_stopped() { EndState::Interrupted } else { EndState::Completed };
     let end = RunEnd { ended_ms: SystemClock::new().epoch_ms(), state, rows: summary.answered, note: None };
-    let _ = opened.ledger.finish_run(&opened.run, end).await;
+    opened.ledger.finish_run(&opened.run, end).await
 }
 
 /// Ends the runs of all engines: called when the interpreter ends.
@@ -253,6 +247,7 @@ pub(crate) fn close_engines(py: Python<'_>) -> PyResult<()> {
     if engines.is_empty() {
         return Ok(());
     }
+    // that a run could not be written is no news to a program that is over
     runtime::wait(py, async { drop(futures::future::join_all(engines.into_iter().map(end)).await) })
 }
 

@@ -23,6 +23,22 @@ fn raised_with(py: Python<'_>, class: &str, message: &str, details: &Bound<'_, P
     }
 }
 
+/// Arguments that make no sense together.
+pub(crate) fn usage(message: impl AsRef<str>) -> PyErr {
+    Python::attach(|py| raised(py, "UsageError", message.as_ref()))
+}
+
+/// A failure of which nothing but its class is known.
+pub(crate) fn call_error(kind: FailureKind, message: &str) -> PyErr {
+    Python::attach(|py| {
+        let details = PyDict::new(py);
+        match details.set_item("kind", kind.name()) {
+            Ok(()) => raised_with(py, class_of(kind), message, &details),
+            Err(error) => error,
+        }
+    })
+}
+
 /// A setting or an argument that makes no sense.
 pub(crate) fn configuration(message: impl AsRef<str>) -> PyErr {
     Python::attach(|py| raised(py, "ConfigurationError", message.as_ref()))

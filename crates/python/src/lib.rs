@@ -3,6 +3,9 @@
 mod engine;
 mod errors;
 mod lm;
+mod program;
+mod program_measure;
+mod program_python;
 mod runtime;
 mod sim;
 
@@ -17,6 +20,10 @@ mod _corsac {
     use crate::engine::{PyEngine, close_engines, home_folder};
     #[pymodule_export]
     use crate::lm::{Pieces, ask_chat, ask_chat_async, stream_chat};
+    #[pymodule_export]
+    use crate::program::{Place, PyProgram, field_type_name};
+    #[pymodule_export]
+    use crate::program_measure::{evaluate_program, tune_program};
     #[pymodule_export]
     use crate::sim::Simulator;
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::types::PyAnyMethods;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -64,9 +64,7 @@ where
         let mut future = pin!(future);
         let mut looks = true;
         loop {
-            let pause = async {
-                if looks { tokio::time::sleep(LOOK).await } else { std::future::pending().await }
-            };
+            let pause = async { if looks { tokio::time::sleep(LOOK).await } else { std::future::pending().await } };
             let done = handle.block_on(async {
                 tokio::select! {
                     biased;
@@ -156,9 +154,4 @@ impl Settled {
         };
         Ok(())
     }
-}
-
-/// An error for what cannot happen while the interpreter runs.
-pub(crate) fn broke_off(what: &str) -> PyErr {
-    PyRuntimeError::new_err(format!("{what} broke off; this is a defect of Corsac"))
 }

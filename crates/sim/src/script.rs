@@ -56,7 +56,8 @@ impl SimConfig {
             None => Self::default(),
             Some(path) => {
                 let place = path.display().to_string();
-                let text = fs::read_to_string(path).map_err(|error| SimError::Unreadable { place: place.clone(), why: error.to_string() })?;
+                let text =
+                    fs::read_to_string(path).map_err(|error| SimError::Unreadable { place: place.clone(), why: error.to_string() })?;
                 Self::from_script(&text).map_err(|error| SimError::In { place, error: Box::new(error) })?
             }
         };

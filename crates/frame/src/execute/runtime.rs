@@ -49,6 +49,8 @@ impl QueryRuntime {
             max_tokens: own.max_tokens.or(shared.max_tokens),
             timeout: own.timeout.or(shared.timeout),
             sample: shared.sample,
+            fresh: own.fresh || shared.fresh,
+            said: own.said.clone().or_else(|| shared.said.clone()),
         })
     }
 

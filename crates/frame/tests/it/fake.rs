@@ -115,7 +115,15 @@ pub(crate) fn answered(value: Value) -> Outcome {
 }
 
 pub(crate) fn failed(kind: FailureKind, message: &str) -> Outcome {
-    Err(Failure { kind, message: message.into(), attempts: 2, cost: Usd::ZERO, model: Some("fake/model".into()), provider: None, status: None })
+    Err(Failure {
+        kind,
+        message: message.into(),
+        attempts: 2,
+        cost: Usd::ZERO,
+        model: Some("fake/model".into()),
+        provider: None,
+        status: None,
+    })
 }
 
 /// Vectors: the lengths of the first two words. Text: the question in angle brackets. Labels: the first one that stands in the text, else the last. Statements: true

@@ -149,6 +149,8 @@ impl Predict {
             max_tokens: own.max_tokens.or(common.max_tokens),
             timeout: own.timeout.or(common.timeout),
             sample: cx.sample,
+            fresh: own.fresh || common.fresh,
+            said: own.said.clone().or_else(|| common.said.clone()),
         };
         Ok(Prepared { path, place, signature, inputs: given, adapter, settings, rendered })
     }

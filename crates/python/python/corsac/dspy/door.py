@@ -17,7 +17,6 @@ from dspy.lm15 import (
     Response,
     StreamDeltaEvent,
     StreamEndEvent,
-    StreamEvent,
     StreamStartEvent,
     TextDelta,
     ThinkingDelta,
@@ -29,6 +28,9 @@ from corsac.dspy.errors import canonical
 from corsac.dspy.request import profile_of, question, response, tokens
 from corsac.engine import Engine, open_engine
 from corsac.errors import CorsacError
+
+#: One event of a stream.
+StreamEvent = StreamStartEvent | StreamDeltaEvent | StreamEndEvent
 
 __all__ = ["AsyncDoor", "Door", "Saying", "saying"]
 
