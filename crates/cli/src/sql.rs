@@ -52,6 +52,7 @@ pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit,
     let planning = Planning::new(SessionOptions {
         on_error: if arguments.on_error == OnErrorChoice::Fail { OnError::Fail } else { OnError::Null },
         home: home::folder().ok(),
+        model_is_named: arguments.asking.model.is_some(),
         ..SessionOptions::default()
     });
     register_tables(&planning.session, &arguments.tables).await?;

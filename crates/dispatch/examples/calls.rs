@@ -7,31 +7,22 @@
 //! but hyper.
 #![expect(clippy::print_stdout, reason = "the measurement is its output")]
 
-use std::error::Error;
+mod measured;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use corsac_dispatch::{
-    App, Call, CallSettings, Catalog, Ceilings, Contract, Dispatcher, HttpExchange, HttpOptions, Origin, Settings, SystemClock,
-};
-use corsac_ledger::{Ledger, RunId, RunStart};
-use corsac_wire::Usd;
+use corsac_dispatch::{Call, CallSettings, Contract, Dispatcher, Origin};
+use corsac_ledger::{Ledger, RunId};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use measured::{KEY, MODEL, Wrong, peak_memory_mb, processor_time};
 
-/// The allocator of the command.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-type Wrong = Box<dyn Error + Send + Sync>;
-
-const MODEL: &str = "openai/gpt-4o-mini";
-const KEY: &str = "sk-or-v1-measured";
 const SYSTEM: &str = "Do what the user's message asks. Reply with the result alone.";
 /// Calls before the measurement starts: connections are open, code is warm.
 const WARM_UP: u64 = 200;
@@ -85,31 +76,7 @@ fn main() -> Result<(), Wrong> {
 
 /// The engine as the command sets it up.
 async fn corsac(base_url: &str, ledger: Ledger) -> Result<Way, Wrong> {
-    let options = HttpOptions {
-        base_url: base_url.to_owned(),
-        key: Some(KEY.to_owned().into()),
-        app: App::corsac(Vec::new()),
-        headers: Vec::new(),
-        window: 4_096,
-        connect: Duration::from_secs(10),
-    };
-    let settings = Settings {
-        ceilings: Ceilings { run: Some(Usd::from_pico(100_000_000_000_000)), ..Ceilings::default() },
-        ..Settings::of_models([MODEL])
-    };
-    let run = ledger.start_run(RunStart {
-        started_ms: 1,
-        command: "calls".into(),
-        query: String::new(),
-        settings: serde_json::Value::Null,
-        engine: "openrouter".into(),
-        model: MODEL.into(),
-        pid: std::process::id(),
-    })?;
-    let exchange = Arc::new(HttpExchange::new(&options)?);
-    let catalog = Catalog::fetch(exchange.as_ref(), true, 1).await?;
-    let dispatcher = Arc::new(Dispatcher::new(exchange, ledger, Arc::new(SystemClock::new()), settings));
-    dispatcher.learn_catalog(0, &catalog);
+    let (dispatcher, run) = measured::engine(base_url, ledger, "calls").await?;
     Ok(Way::Corsac { dispatcher, run, settings: Arc::new(CallSettings { max_tokens: Some(512), ..CallSettings::default() }) })
 }
 
@@ -186,17 +153,4 @@ fn held(answer: &str) -> Result<f64, Wrong> {
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let at = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(at.max(1) - 1).copied()
-}
-
-/// User and system time of all threads of this process so far.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// The most memory this process has held, in megabytes, where the system tells.
-fn peak_memory_mb() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1_024)
 }

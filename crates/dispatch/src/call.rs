@@ -120,6 +120,23 @@ impl CallSettings {
     }
 }
 
+impl CallSettings {
+    /// These, and the others wherever these say nothing. The number of the sample is the others'.
+    #[must_use]
+    pub fn before(&self, others: &CallSettings) -> CallSettings {
+        CallSettings {
+            model: self.model.clone().or_else(|| others.model.clone()),
+            profile: self.profile.clone().or_else(|| others.profile.clone()),
+            temperature: self.temperature.or(others.temperature),
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            timeout: self.timeout.or(others.timeout),
+            sample: others.sample,
+            fresh: self.fresh || others.fresh,
+            said: self.said.clone().or_else(|| others.said.clone()),
+        }
+    }
+}
+
 /// A call ends as one of these, always.
 pub type Outcome = Result<Answer, Failure>;
 

@@ -24,7 +24,6 @@ use crate::options::Options;
 /// A call whose constants are read and whose columns are assigned.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundCall {
-    pub(crate) operator: Operator,
     pub(crate) program: Program,
     /// Equal for calls that ask the same of equal inputs.
     pub(crate) identity: Arc<str>,
@@ -38,32 +37,41 @@ pub(crate) struct BoundCall {
     pub(crate) part_tokens: Option<u32>,
 }
 
-/// Reads the arguments of a call.
+impl BoundCall {
+    /// The function's name in SQL.
+    pub(crate) fn name(&self) -> &str {
+        self.program.operator()
+    }
+}
+
+/// Reads the arguments of a call of a semantic function.
 pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigOptions>) -> Result<BoundCall> {
     let mut given = Given::of(arguments);
-    let constant = |argument: Option<&Expr>, what: &str| constant(operator, argument, what, options);
+    let constant = |argument: Option<&Expr>, what: &str| constant((operator.name(), operator.usage()), argument, what, options);
     let by_name = |value: &Expr, name: &str| constant(Some(value), name);
     let positional = |given: &Given, index: usize, what: &str| constant(given.positional.get(index), what);
     let (program, constants, arguments, told, subject) = match operator {
         Operator::Classify => {
             let labels = labels(&positional(&given, 1, "labels")?)?;
-            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
             let program = Program::classify(&labels).map_err(|error| cannot_use(operator, &error))?;
             let names = labels.iter().map(|label| label.name.as_str()).collect::<Vec<_>>().join("|");
             (program, format!("{labels:?}"), first(&given), told, names)
         }
         Operator::Embed => {
-            let told = Options::take(operator, &mut given, &[], by_name)?;
-            (Program::embed(told.dimensions), String::new(), first(&given), told, "vector".to_owned())
+            let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
+            let program = Program::embed(told.dimensions).map_err(|error| cannot_use(operator, &error))?;
+            (program, String::new(), first(&given), told, "vector".to_owned())
         }
         Operator::Extract => {
             let schema = read_schema(&positional(&given, 1, "schema")?)?;
-            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
             let (constants, subject) = (schema.fingerprint_text().to_owned(), field_names(&schema));
-            (Program::extract(schema), constants, first(&given), told, subject)
+            let program = Program::extract(schema).map_err(|error| cannot_use(operator, &error))?;
+            (program, constants, first(&given), told, subject)
         }
         Operator::Sentiment => {
-            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
             let program = Program::analyze_sentiment().map_err(|error| cannot_use(operator, &error))?;
             (program, String::new(), first(&given), told, "sentiment".to_owned())
         }
@@ -72,9 +80,10 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
                 1 => Summary::Paragraph,
                 _ => summary(&positional(&given, 1, "form")?)?,
             };
-            let told = Options::take(operator, &mut given, &[], by_name)?;
+            let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
             let words = told.max_words.unwrap_or(SUMMARY_WORDS);
-            (Program::summarize(form, words), format!("{form:?}"), first(&given), told, format!("{form}, at most {words} words"))
+            let program = Program::summarize(form, words).map_err(|error| cannot_use(operator, &error))?;
+            (program, format!("{form:?}"), first(&given), told, format!("{form}, at most {words} words"))
         }
         Operator::Map | Operator::Predicate | Operator::Reduce => {
             let template = template(operator, &positional(&given, 0, "template")?)?;
@@ -84,15 +93,18 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
                 _ => Program::reduce(&template),
             };
             let program = program.map_err(|error| cannot_use(operator, &error))?;
-            let told = Options::take(operator, &mut given, program.variables(), by_name)?;
+            let told = Options::take(operator.name(), operator.options(), &mut given, program.variables(), by_name)?;
             let bound = assign(operator, program.variables(), &given)?;
             let subject = format!("'{}'", template.replace('\n', " "));
             (program, template, bound, told, subject)
         }
     };
+    let program = match &told.overlay {
+        Some((path, saved)) => program.with_overlay(saved).map_err(|error| plan_datafusion_err!("{}: {path}: {error}", operator.name()))?,
+        None => program,
+    };
     let program = program.with_demos(&told.examples).map_err(|error| cannot_use(operator, &error))?;
     Ok(BoundCall {
-        operator,
         program,
         identity: format!("{}\u{1e}{constants}\u{1e}{}", operator.name(), told.identity()).into(),
         arguments,
@@ -130,14 +142,15 @@ fn field_names(schema: &corsac_schema::Schema) -> String {
     }
 }
 
-/// Works out an argument that must be known before the query runs.
-fn constant(operator: Operator, argument: Option<&Expr>, what: &str, options: &Arc<ConfigOptions>) -> Result<ScalarValue> {
+/// Works out an argument of a function, with its usage, that must be known before the query runs.
+pub(crate) fn constant(
+    (function, usage): (&str, &str),
+    argument: Option<&Expr>,
+    what: &str,
+    options: &Arc<ConfigOptions>,
+) -> Result<ScalarValue> {
     let varies = || {
-        plan_datafusion_err!(
-            "the {what} of {} must be known before the query runs, so no column can stand in it. Write {}",
-            operator.name(),
-            operator.usage()
-        )
+        plan_datafusion_err!("the {what} of {function} must be known before the query runs, so no column can stand in it. Write {usage}")
     };
     let Some(argument) = argument else { return Err(varies()) };
     if let Expr::Literal(value, _) = argument {

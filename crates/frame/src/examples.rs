@@ -7,22 +7,20 @@ use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
 use serde_json::{Map, Value};
 
 use crate::cell::json_value;
-use crate::function::Operator;
 
 const WRITE: &str =
     "Write examples => [{input: 'a text', output: 'its answer'}], or name a .csv or .jsonl file with the columns input and output";
 
 /// Reads the examples that a constant gives.
-pub(crate) fn read(operator: Operator, value: &ScalarValue) -> Result<Vec<Demo>> {
+pub(crate) fn read(function: &str, value: &ScalarValue) -> Result<Vec<Demo>> {
     let rows = match value.try_as_str() {
-        Some(Some(path)) => {
-            from_file(path.trim()).map_err(|why| plan_datafusion_err!("the examples of {}: {why}. {WRITE}", operator.name()))?
-        }
-        _ => from_list(operator, value)?,
+        Some(Some(path)) => from_file(path.trim()).map_err(|why| plan_datafusion_err!("the examples of {function}: {why}. {WRITE}"))?,
+        _ => from_list(function, value)?,
     };
-    let examples = rows.into_iter().enumerate().map(|(place, row)| {
-        example(row).ok_or_else(|| plan_datafusion_err!("example {} of {} has no output. {WRITE}", place + 1, operator.name()))
-    });
+    let examples = rows
+        .into_iter()
+        .enumerate()
+        .map(|(place, row)| example(row).ok_or_else(|| plan_datafusion_err!("example {} of {function} has no output. {WRITE}", place + 1)));
     examples.collect()
 }
 
@@ -36,22 +34,21 @@ fn example(mut row: Map<String, Value>) -> Option<Demo> {
     Some(Demo { inputs, output })
 }
 
-fn from_list(operator: Operator, value: &ScalarValue) -> Result<Vec<Map<String, Value>>> {
+fn from_list(function: &str, value: &ScalarValue) -> Result<Vec<Map<String, Value>>> {
     let items = match value {
         ScalarValue::List(list) => list.value(0),
         ScalarValue::LargeList(list) => list.value(0),
         ScalarValue::FixedSizeList(list) => list.value(0),
         _ => {
             return plan_err!(
-                "the examples of {} must be a list of structs or the path of a file, not {}. {WRITE}",
-                operator.name(),
+                "the examples of {function} must be a list of structs or the path of a file, not {}. {WRITE}",
                 value.data_type()
             );
         }
     };
     let row = |place| match json_value(items.as_ref(), place)? {
         Value::Object(row) => Ok(row),
-        other => plan_err!("example {} of {} is {other}, but must be a struct. {WRITE}", place + 1, operator.name()),
+        other => plan_err!("example {} of {function} is {other}, but must be a struct. {WRITE}", place + 1),
     };
     (0..items.len()).map(row).collect()
 }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::TableReference;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::prelude::SessionContext;
@@ -14,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{self, Ident, VisitMut, VisitorMut};
 
 use crate::function::Operator;
 use crate::named;
+use crate::program::ProgramMarker;
 
 /// Writes unquoted names as the files of the query have them: `TEXT` becomes `text` where only `text` exists.
 pub(crate) async fn as_written_in_files(mut statement: Statement, context: &SessionContext, tables: &[TableReference]) -> Statement {
@@ -23,9 +25,10 @@ pub(crate) async fn as_written_in_files(mut statement: Statement, context: &Sess
             columns.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
         }
     }
+    let functions = ProgramMarker::all_in(context).into_iter().map(|function| function.name.to_string()).collect();
     if let Statement::Statement(inner) = &mut statement {
         let aliases = names_given_in(inner);
-        let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { columns, aliases });
+        let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { columns, aliases, functions });
     }
     statement
 }
@@ -74,9 +77,17 @@ fn names_given_in(statement: &ast::Statement) -> BTreeSet<String> {
 struct Spelling {
     columns: BTreeSet<String>,
     aliases: BTreeSet<String>,
+    /// Functions made of programs.
+    functions: BTreeSet<String>,
 }
 
 impl Spelling {
+    /// Whether a function takes arguments by name.
+    fn is_semantic(&self, name: &ast::ObjectName) -> bool {
+        let name = name.0.last().and_then(ast::ObjectNamePart::as_ident).map(|name| name.value.to_lowercase()).unwrap_or_default();
+        Operator::ALL.iter().any(|operator| operator.name() == name) || self.functions.contains(&name)
+    }
+
     fn correct(&self, name: &mut Ident) {
         if name.quote_style.is_some() || self.columns.contains(&name.value) || self.aliases.contains(&name.value) {
             return;
@@ -100,7 +111,7 @@ impl VisitorMut for Spelling {
     fn pre_visit_expr(&mut self, expression: &mut ast::Expr) -> ControlFlow<()> {
         match expression {
             ast::Expr::Identifier(name) => self.correct(name),
-            ast::Expr::Function(function) if is_semantic(&function.name) => named::wrap(&mut function.args),
+            ast::Expr::Function(function) if self.is_semantic(&function.name) => named::wrap(&mut function.args),
             ast::Expr::CompoundFieldAccess { access_chain, .. } => access_chain.iter_mut().for_each(name_field_by_text),
             ast::Expr::CompoundIdentifier(parts) => {
                 if let Some(name) = parts.last_mut() {
@@ -111,11 +122,6 @@ impl VisitorMut for Spelling {
         }
         ControlFlow::Continue(())
     }
-}
-
-fn is_semantic(name: &ast::ObjectName) -> bool {
-    let name = name.0.last().and_then(ast::ObjectNamePart::as_ident).map(|name| name.value.as_str()).unwrap_or_default();
-    Operator::ALL.iter().any(|operator| operator.name().eq_ignore_ascii_case(name))
 }
 
 /// `(call(…)).field` is only understood with the field's name as a text.
@@ -135,7 +141,8 @@ pub(crate) fn readable(plan: LogicalPlan) -> Result<LogicalPlan> {
         return Ok(plan);
     }
     let columns = plan.schema().columns();
-    let shortened: Vec<String> = columns.iter().map(|column| shorten(&column.name)).collect();
+    let functions = semantic_names(&plan)?;
+    let shortened: Vec<String> = columns.iter().map(|column| shorten(&column.name, &functions)).collect();
     if columns.iter().zip(&shortened).all(|(column, short)| column.name == *short) {
         return Ok(plan);
     }
@@ -171,11 +178,25 @@ fn renamed(column: Column, short: String, taken: &mut BTreeSet<String>) -> Expr 
     Expr::Column(column).alias(name)
 }
 
-/// Leaves out the arguments of semantic calls in a name the engine made.
-fn shorten(name: &str) -> String {
+/// The names of all functions in a plan that ask a model; the built-in ones always.
+fn semantic_names(plan: &LogicalPlan) -> Result<Vec<String>> {
+    let mut names: BTreeSet<String> = Operator::ALL.iter().map(|operator| operator.name().to_owned()).collect();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|inner| {
+                names.extend(ProgramMarker::in_expression(inner).map(|function| function.name.to_string()));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(names.into_iter().collect())
+}
+
+/// Leaves out the arguments of calls of these functions in a name the engine made.
+fn shorten(name: &str, functions: &[String]) -> String {
     let mut short = String::with_capacity(name.len());
     let mut rest = name;
-    while let Some((start, function)) = first_call(rest) {
+    while let Some((start, function)) = first_call(rest, functions) {
         let open = start + function.len();
         short.push_str(&rest[..open]);
         rest = &rest[open + closing(&rest[open..])..];
@@ -188,7 +209,7 @@ fn shorten(name: &str) -> String {
         return field.to_owned();
     }
     match short.strip_prefix("outcome(").and_then(|inner| inner.strip_suffix(')')) {
-        Some(inner) if Operator::ALL.iter().any(|operator| operator.name() == inner) => "outcome".to_owned(),
+        Some(inner) if functions.iter().any(|function| function == inner) => "outcome".to_owned(),
         _ => short,
     }
 }
@@ -201,9 +222,14 @@ fn field_of(name: &str) -> Option<&str> {
     (plain && !column.contains(['(', '"'])).then_some(field)
 }
 
-fn first_call(name: &str) -> Option<(usize, &'static str)> {
-    let found = |operator: Operator| name.find(&format!("{}(", operator.name())).map(|start| (start, operator.name()));
-    Operator::ALL.into_iter().filter_map(found).min()
+fn first_call<'a>(name: &str, functions: &'a [String]) -> Option<(usize, &'a str)> {
+    let found = |function: &'a String| {
+        let call = format!("{function}(");
+        let mut starts = name.match_indices(&call).map(|(start, _)| start);
+        let begins = |start: &usize| !name[..*start].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+        starts.find(begins).map(|start| (start, function.as_str()))
+    };
+    functions.iter().filter_map(found).min()
 }
 
 /// The length of a text that begins with a bracket, up to the bracket that closes it. Quoted brackets do not count.
@@ -230,16 +256,23 @@ fn closing(text: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn shorten_here(name: &str) -> String {
+        let functions: Vec<String> = Operator::ALL.iter().map(|operator| operator.name()).chain(["triage"]).map(str::to_owned).collect();
+        shorten(name, &functions)
+    }
+
     #[test]
     fn names_lose_the_arguments_of_calls() {
-        assert_eq!(shorten(r#"semantic_map(Utf8("Say :( to {{ x }}"),t.x)"#), "semantic_map");
-        assert_eq!(shorten(r#"length(semantic_map(Utf8("a"),t.x))"#), "length(semantic_map)");
-        assert_eq!(shorten(r#"outcome(semantic_classify(t.x,make_array(Utf8("a"))))"#), "outcome");
-        assert_eq!(shorten(r#"semantic_extract(t.x,Utf8("a int"))[a]"#), "a");
-        assert_eq!(shorten(r#"semantic_reduce(Utf8("a"),t.x) FILTER (WHERE t.y) ORDER BY [t.y ASC]"#), "semantic_reduce");
-        assert_eq!(shorten("reviews.csv.e[name]"), "name");
-        assert_eq!(shorten("t.list[1]"), "t.list[1]");
-        assert_eq!(shorten("count(*)"), "count(*)");
-        assert_eq!(shorten("semantic_map(broken"), "semantic_map");
+        assert_eq!(shorten_here(r#"semantic_map(Utf8("Say :( to {{ x }}"),t.x)"#), "semantic_map");
+        assert_eq!(shorten_here(r#"length(semantic_map(Utf8("a"),t.x))"#), "length(semantic_map)");
+        assert_eq!(shorten_here(r#"outcome(semantic_classify(t.x,make_array(Utf8("a"))))"#), "outcome");
+        assert_eq!(shorten_here(r#"semantic_extract(t.x,Utf8("a int"))[a]"#), "a");
+        assert_eq!(shorten_here(r#"semantic_reduce(Utf8("a"),t.x) FILTER (WHERE t.y) ORDER BY [t.y ASC]"#), "semantic_reduce");
+        assert_eq!(shorten_here("reviews.csv.e[name]"), "name");
+        assert_eq!(shorten_here("t.list[1]"), "t.list[1]");
+        assert_eq!(shorten_here("count(*)"), "count(*)");
+        assert_eq!(shorten_here("semantic_map(broken"), "semantic_map");
+        assert_eq!(shorten_here("outcome(triage(t.body))"), "outcome");
+        assert_eq!(shorten_here("retriage(t.body)"), "retriage(t.body)");
     }
 }

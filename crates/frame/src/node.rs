@@ -54,7 +54,7 @@ impl SemanticCall {
     /// How a plan shows the call.
     pub(crate) fn describe(&self) -> String {
         let inputs = self.bound.arguments.iter().map(|argument| argument.to_string()).collect::<Vec<_>>().join(", ");
-        describe_call(self.bound.operator.name(), &inputs, &self.bound.subject, self.guard.as_ref().map(ToString::to_string).as_deref())
+        describe_call(self.bound.name(), &inputs, &self.bound.subject, self.guard.as_ref().map(ToString::to_string).as_deref())
     }
 
     fn columns(&self) -> impl Iterator<Item = &String> {

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use corsac_dispatch::CallSettings;
 use corsac_dispatch::config::Span;
-use corsac_program::Demo;
+use corsac_program::{Demo, SavedProgram};
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Expr;
 
@@ -20,7 +20,12 @@ pub(crate) struct Options {
     pub(crate) dimensions: Option<u32>,
     pub(crate) max_words: Option<u32>,
     pub(crate) part_tokens: Option<u32>,
+    /// A saved program whose instructions and demos the operator takes over, and its file.
+    pub(crate) overlay: Option<(String, SavedProgram)>,
 }
+
+/// The names a call of a program's function can give, beside those of its inputs.
+pub(crate) const OF_PROGRAMS: &[&str] = &["model", "profile", "temperature", "max_tokens", "timeout"];
 
 impl Operator {
     /// The names a call of this operator can give, beside those of its template.
@@ -28,10 +33,10 @@ impl Operator {
         match self {
             Operator::Embed => &["model", "profile", "timeout", "dimensions"],
             Operator::Reduce => &["model", "profile", "temperature", "max_tokens", "timeout", "part_tokens"],
-            Operator::Summarize => &["model", "profile", "temperature", "max_tokens", "timeout", "max_words"],
-            Operator::Extract => &["model", "profile", "temperature", "max_tokens", "timeout"],
+            Operator::Summarize => &["model", "profile", "temperature", "max_tokens", "timeout", "max_words", "program"],
+            Operator::Extract => &["model", "profile", "temperature", "max_tokens", "timeout", "program"],
             Operator::Classify | Operator::Map | Operator::Predicate | Operator::Sentiment => {
-                &["model", "profile", "temperature", "max_tokens", "timeout", "examples"]
+                &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program"]
             }
         }
     }
@@ -40,7 +45,8 @@ impl Operator {
 impl Options {
     /// Takes the options out of the arguments. What is left by name must be a variable of the template.
     pub(crate) fn take(
-        operator: Operator,
+        function: &str,
+        known: &[&str],
         given: &mut Given,
         variables: &[String],
         constant: impl Fn(&Expr, &str) -> Result<ScalarValue>,
@@ -49,23 +55,23 @@ impl Options {
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in std::mem::take(&mut given.named) {
             if seen.contains(&name) {
-                return plan_err!("{} is given {name} twice", operator.name());
+                return plan_err!("{function} is given {name} twice");
             }
             seen.push(name.clone());
             // the template's own names come first: its author knows of no other
             if variables.contains(&name) {
                 given.named.push((name, value));
-            } else if operator.options().contains(&name.as_str()) {
-                options.put(operator, &name, &constant(&value, &name)?)?;
+            } else if known.contains(&name.as_str()) {
+                options.put(function, &name, &constant(&value, &name)?)?;
             } else {
-                return plan_err!("{}", unknown(operator, &name, variables));
+                return plan_err!("{}", unknown(function, known, &name, variables));
             }
         }
         Ok(options)
     }
 
-    fn put(&mut self, operator: Operator, name: &str, value: &ScalarValue) -> Result<()> {
-        let must = |what: &str| plan_datafusion_err!("{name} of {} must be {what}, not {value}", operator.name());
+    fn put(&mut self, function: &str, name: &str, value: &ScalarValue) -> Result<()> {
+        let must = |what: &str| plan_datafusion_err!("{name} of {function} must be {what}, not {value}");
         match name {
             "model" => self.settings.model = Some(text(value).ok_or_else(|| must("the name of a model, such as 'openai/gpt-4o-mini'"))?),
             "profile" => self.settings.profile = Some(text(value).ok_or_else(|| must("the name of a profile of corsac.toml"))?),
@@ -83,27 +89,39 @@ impl Options {
                 let timeout = span.or_else(seconds).filter(|timeout| !timeout.is_zero());
                 self.settings.timeout = Some(timeout.ok_or_else(|| must("a time such as '30s', or seconds"))?);
             }
-            "examples" => self.examples = examples::read(operator, value)?,
-            _ => return plan_err!("{}", unknown(operator, name, &[])),
+            "examples" => self.examples = examples::read(function, value)?,
+            "program" => {
+                let path = text(value).ok_or_else(|| must("the file of a saved program, such as 'better.json'"))?;
+                let saved = read_saved(&path).map_err(|why| plan_datafusion_err!("the program of {function}: {why}"))?;
+                self.overlay = Some((path, saved));
+            }
+            _ => return plan_err!("{}", unknown(function, &[], name, &[])),
         }
         Ok(())
     }
 
     /// Equal for calls that ask the same in the same way.
     pub(crate) fn identity(&self) -> String {
-        // examples are part of what is said to the model, which stands in the program
+        // what is said to the model stands in the program; the file's name is enough within one query
+        let overlay = self.overlay.as_ref().map(|(path, _)| path);
         let CallSettings { model, profile, temperature, max_tokens, timeout, .. } = &self.settings;
         format!(
-            "{model:?} {profile:?} {temperature:?} {max_tokens:?} {timeout:?} {:?} {:?} {:?} {:?}",
+            "{model:?} {profile:?} {temperature:?} {max_tokens:?} {timeout:?} {:?} {:?} {:?} {:?} {overlay:?}",
             self.dimensions, self.max_words, self.part_tokens, self.examples
         )
     }
 }
 
-fn unknown(operator: Operator, name: &str, variables: &[String]) -> String {
-    let names: Vec<&str> = operator.options().iter().copied().chain(variables.iter().map(String::as_str)).collect();
+/// Reads the file of a saved program. A path counts from the working directory.
+pub(crate) fn read_saved(path: &str) -> std::result::Result<SavedProgram, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    SavedProgram::read(&text).map_err(|error| format!("{path}: {error}"))
+}
+
+fn unknown(function: &str, known: &[&str], name: &str, variables: &[String]) -> String {
+    let names: Vec<&str> = known.iter().copied().chain(variables.iter().map(String::as_str)).collect();
     let near = nearest(name, names.iter().copied()).map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
-    format!("{} takes nothing by the name {name}.{near} It takes {}", operator.name(), names.join(", "))
+    format!("{function} takes nothing by the name {name}.{near} It takes {}", names.join(", "))
 }
 
 fn text(value: &ScalarValue) -> Option<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use corsac_dispatch::{CallSettings, Contract};
+use corsac_program::Part;
 use corsac_text::tokens::Vocabulary;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -147,9 +148,11 @@ impl Query {
     pub fn asked(&self) -> Vec<Asked> {
         let mut all: Vec<Asked> = Vec::new();
         for call in self.operators().iter().flat_map(SemanticExec::calls) {
-            let asked = Asked { settings: self.runtime.settings_of(&call.bound), vectors: is_vector(call) };
-            if !all.contains(&asked) {
-                all.push(asked);
+            for (_, settings) in self.runtime.parts_of(&call.bound) {
+                let asked = Asked { settings, vectors: is_vector(call) };
+                if !all.contains(&asked) {
+                    all.push(asked);
+                }
             }
         }
         all
@@ -187,8 +190,8 @@ impl Query {
         for operator in self.operators() {
             let sample = if is_cheap_to_start(operator.input()) { self.sample(operator.input()).await? } else { Vec::new() };
             for call in operator.calls() {
-                let settings = self.runtime.settings_of(&call.bound);
-                estimates.push(estimate(call, settings, rows_entering(&operator), &sample).map_err(FrameError::from_execution)?);
+                let parts = self.runtime.parts_of(&call.bound);
+                estimates.extend(estimate(call, parts, rows_entering(&operator), &sample).map_err(FrameError::from_execution)?);
             }
         }
         Ok(estimates)
@@ -226,21 +229,66 @@ fn is_vector(call: &PlannedCall) -> bool {
     matches!(call.program().output(), corsac_program::Output::Vector { .. })
 }
 
+/// What the calls of one function will ask: one estimate for each kind of call that it makes.
 fn estimate(
     call: &PlannedCall,
-    settings: Arc<CallSettings>,
+    parts: Vec<(Part, Arc<CallSettings>)>,
     rows: Option<Rows>,
     sample: &[arrow::array::RecordBatch],
-) -> datafusion::common::Result<OperatorEstimate> {
-    use arrow::array::{Array, AsArray};
+) -> datafusion::common::Result<Vec<OperatorEstimate>> {
     let program = call.program();
     let vocabulary = if program.contract().is_embedding() { Vocabulary::Cl100k } else { Vocabulary::O200k };
-    let mut sampled = Sampled::default();
-    let mut tokens = 0;
+    let looked = look(call, sample, vocabulary, parts.len())?;
+    // how many questions a group takes depends on the texts in it
+    let rows = rows.filter(|_| !program.is_about_groups());
+    let several = parts.len() > 1;
+    let of_part = |(place, (part, settings)): (usize, (Part, Arc<CallSettings>))| {
+        let own_tokens = looked.own_tokens.get(place).copied().unwrap_or_default();
+        let shared = looked.shared.get(place).map_or(vocabulary.count(program.system()), |tokens| *tokens);
+        let rows = rows.map(|Rows { count, exact }| Rows {
+            count: count.saturating_mul(part.times as usize),
+            // it may be called less often
+            exact: exact && part.times == 1,
+        });
+        OperatorEstimate {
+            description: if several { format!("{} of {}", part.operator, call.describe()) } else { call.describe() },
+            operator: part.operator.to_string(),
+            rows,
+            system_tokens: shared as u64,
+            mean_user_tokens: (looked.sampled.asked > 0).then(|| own_tokens as f64 / looked.sampled.asked as f64),
+            // the rows that were not looked at have prompts of about that length; what parts tell each other is not known
+            counted: looked.sampled.asked > 0 && !several,
+            sampled: looked.sampled,
+            contract: part.contract,
+            max_tokens: settings.max_tokens,
+            settings,
+        }
+    };
+    Ok(parts.into_iter().enumerate().map(of_part).collect())
+}
+
+/// What the first rows come to.
+#[derive(Default)]
+struct Looked {
+    sampled: Sampled,
+    /// For each kind of call the tokens of all rows' own parts.
+    own_tokens: Vec<usize>,
+    /// The tokens of what its rows share.
+    shared: Vec<usize>,
+}
+
+fn look(
+    call: &PlannedCall,
+    sample: &[arrow::array::RecordBatch],
+    vocabulary: Vocabulary,
+    parts: usize,
+) -> datafusion::common::Result<Looked> {
+    use arrow::array::{Array, AsArray};
+    let mut looked = Looked { own_tokens: vec![0; parts], ..Looked::default() };
     let mut seen = std::collections::HashSet::new();
     for batch in sample {
         let rows = batch.num_rows();
-        sampled.rows += rows;
+        looked.sampled.rows += rows;
         let reached = call.guard.as_ref().map(|guard| guard.evaluate(batch)?.into_array(rows)).transpose()?;
         let evaluate = |argument: &Arc<dyn datafusion::physical_plan::PhysicalExpr>| readable(argument.evaluate(batch)?.into_array(rows)?);
         let arguments = call.arguments.iter().map(evaluate).collect::<datafusion::common::Result<Vec<_>>>()?;
@@ -250,28 +298,19 @@ fn estimate(
                 continue;
             }
             let values = cells.iter().map(|cells| cells.value(row)).collect::<datafusion::common::Result<Vec<_>>>()?;
-            if let Ok(Some(prompt)) = program.prompt(&values) {
-                sampled.asked += 1;
-                tokens += vocabulary.count(&prompt.user);
-                seen.insert(prompt.user);
+            let Ok(Some(prompts)) = call.program().prompts(&values) else { continue };
+            looked.sampled.asked += 1;
+            if looked.shared.is_empty() {
+                looked.shared = prompts.iter().map(|prompt| vocabulary.count(&prompt.system)).collect();
             }
+            for (tokens, prompt) in looked.own_tokens.iter_mut().zip(&prompts) {
+                *tokens += vocabulary.count(&prompt.user);
+            }
+            seen.extend(prompts.into_iter().next().map(|prompt| prompt.user));
         }
     }
-    sampled.distinct = seen.len();
-    Ok(OperatorEstimate {
-        operator: program.operator().to_owned(),
-        description: call.describe(),
-        // how many questions a group takes depends on the texts in it
-        rows: rows.filter(|_| !program.is_about_groups()),
-        system_tokens: vocabulary.count(program.system()) as u64,
-        mean_user_tokens: (sampled.asked > 0).then(|| tokens as f64 / sampled.asked as f64),
-        // the rows that were not looked at have prompts of about that length
-        counted: sampled.asked > 0,
-        sampled,
-        contract: program.contract(),
-        max_tokens: settings.max_tokens,
-        settings,
-    })
+    looked.sampled.distinct = seen.len();
+    Ok(looked)
 }
 
 /// About how many rows a plan gives, where that can be told.

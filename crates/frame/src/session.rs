@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use corsac_dispatch::{Ask, CallSettings};
 use corsac_ledger::RunId;
+use corsac_program::Module;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::execution::SessionStateBuilder;
@@ -18,10 +19,14 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast;
 
-use crate::catalog::{self, Catalog, Change, ChangeKind, Destination, Keep, Made, Meaning, Place, Statement, What, may_make, meaning};
+use crate::catalog::{
+    self, Catalog, Change, ChangeKind, CreateFunction, Destination, Keep, Made, Meaning, Place, Statement, What, create_function, may_make,
+    may_make_function, meaning,
+};
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
 use crate::function::{ReduceMarker, markers};
+use crate::functions::Functions;
 use crate::join::{self, FilterBelowSemanticJoin, SimilarityJoin};
 use crate::names;
 use crate::optimize::{DropUnreadCalls, TellOperator};
@@ -54,6 +59,8 @@ pub struct SessionOptions {
     pub limits: RowLimits,
     /// The folder of views and tables that persist, such as `CORSAC_HOME`. Without one, what is made lasts as long as the session.
     pub home: Option<PathBuf>,
+    /// Whether the caller named a model: then those that saved programs were made for are not asked in its place.
+    pub model_is_named: bool,
 }
 
 /// Bounds on what one operator holds in memory.
@@ -88,6 +95,7 @@ impl Default for RowLimits {
 /// A session needs a Tokio runtime while a query is planned and runs.
 pub struct Session {
     context: SessionContext,
+    functions: Arc<Functions>,
     tables: Tables,
     ask: Arc<dyn Ask>,
     run: RunId,
@@ -106,7 +114,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session without tables, whose calls go to `ask` and are recorded under `run`.
     pub fn new(ask: Arc<dyn Ask>, run: RunId, options: SessionOptions) -> Session {
-        let SessionOptions { on_error, settings, limits, home } = options;
+        let SessionOptions { on_error, settings, limits, home, model_is_named } = options;
         let context = SessionContext::new_with_state(engine_state());
         for function in markers() {
             context.register_udf(function.as_ref().clone());
@@ -115,8 +123,11 @@ impl Session {
         text::register(&context);
         context.register_udtf(ReadText::NAME, Arc::new(ReadText));
         context.register_udtf(SimilarityJoin::NAME, Arc::new(SimilarityJoin));
+        let catalog = Catalog::new(home);
+        let functions = Arc::new(Functions::new(context.clone(), catalog.clone(), !model_is_named && settings.model.is_none()));
         Session {
-            tables: Tables::new(context.clone(), Catalog::new(home)),
+            tables: Tables::new(context.clone(), catalog, Arc::clone(&functions)),
+            functions,
             context,
             ask,
             run,
@@ -145,6 +156,16 @@ impl Session {
         Ok(())
     }
 
+    /// Makes a program a function of SQL as long as the session lasts: `SELECT triage(body) FROM …` gives a struct of its
+    /// outputs. It may be any module that says what it takes and gives ([`Module::interface`]), also one of several calls. A
+    /// name given again stands for the new program.
+    ///
+    /// # Errors
+    /// [`FrameError::Query`] when the name cannot be used, or the module says nothing.
+    pub fn register_program(&self, name: &str, program: Arc<dyn Module>) -> Result<(), FrameError> {
+        self.functions.register(name, program)
+    }
+
     /// What was read leniently so far, such as bytes that are not UTF-8 or lines with too few fields.
     pub fn warnings(&self) -> Vec<String> {
         self.tables.warnings()
@@ -170,12 +191,20 @@ impl Session {
     /// # Errors
     /// [`FrameError::Query`] and [`FrameError::Table`], with what to change.
     pub async fn statement(&self, sql: &str) -> Result<Statement, FrameError> {
+        if let Some(made) = create_function(sql)? {
+            return self.create_function(&made);
+        }
         match meaning(catalog::parse(sql)?)? {
             Meaning::Query(parsed) => Ok(Statement::Rows(self.query(parsed).await?)),
             Meaning::ShowTables => {
                 let listed = "SELECT table_name, table_type, description FROM information_schema.tables ORDER BY table_name";
                 Ok(Statement::Rows(self.query(catalog::parse(listed)?).await?))
             }
+            Meaning::ShowFunctions => {
+                let listed = "SELECT routine_name, arguments, data_type, module, description, source FROM information_schema.routines";
+                Ok(Statement::Rows(self.query(catalog::parse(listed)?).await?))
+            }
+            Meaning::DropFunction { names, if_exists } => self.change(ChangeKind::DropFunction { names, if_exists }),
             Meaning::Describe { table } => Ok(Statement::Rows(self.describe(&table).await?)),
             Meaning::Copy { query, path, format, existing } => {
                 if existing == Existing::Refuse && path.exists() {
@@ -239,6 +268,8 @@ impl Session {
             .chain(state.window_functions().keys())
             .cloned()
             .collect();
+        // a catalog that cannot be read says so where it is used
+        names.extend(self.functions.names().unwrap_or_default());
         names.sort();
         names.dedup();
         names
@@ -246,6 +277,18 @@ impl Session {
 
     fn change(&self, kind: ChangeKind) -> Result<Statement, FrameError> {
         Ok(Statement::Change(Change { catalog: self.tables.catalog().clone(), kind }))
+    }
+
+    fn create_function(&self, made: &CreateFunction) -> Result<Statement, FrameError> {
+        let name = self.functions.free_name(&made.name)?;
+        let known = self.tables.catalog().functions()?;
+        if made.if_not_exists && known.contains_key(&name) {
+            return self.change(ChangeKind::Nothing { why: format!("there is a function {name} already: nothing was made") });
+        }
+        may_make_function(known.get(&name), &name, made.or_replace)?;
+        let function = made.function()?;
+        self.functions.look_at(&name, &function)?;
+        self.change(ChangeKind::MakeFunction { name, or_replace: made.or_replace, function })
     }
 
     /// What is to be done when the name is taken already.
@@ -280,6 +323,7 @@ impl Session {
         }
         let what = What::Table { folder: String::new(), parts: Vec::new() };
         may_make(self.tables.catalog().entries()?.get(&made.name), &made, &what)?;
+        self.functions.make_ready(&statement)?;
         let (state, runtime) = self.query_state();
         let planned = self.planned(&state, statement).await?;
         let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) = planned else {
@@ -296,6 +340,7 @@ impl Session {
 
     async fn insert(&self, table: &str, statement: Parsed) -> Result<Statement, FrameError> {
         let place = self.tables.place_of(table)?;
+        self.functions.make_ready(&statement)?;
         let (state, runtime) = self.query_state();
         let columns = match &statement {
             Parsed::Statement(inner) => match inner.as_ref() {
@@ -366,13 +411,14 @@ impl Session {
     }
 
     async fn query(&self, statement: Parsed) -> Result<Query, FrameError> {
+        self.functions.make_ready(&statement)?;
         let (state, runtime) = self.query_state();
         let planned = self.planned(&state, statement).await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         if reads_only.verify_plan(&planned).is_err() {
             return Err(FrameError::query(
-                "this statement is not known: a query such as SELECT or EXPLAIN is, and CREATE VIEW, CREATE TABLE, DROP, INSERT INTO … SELECT, \
-                 COPY … TO, COMMENT ON, SHOW TABLES, DESCRIBE",
+                "this statement is not known: a query such as SELECT or EXPLAIN is, and CREATE VIEW, CREATE TABLE, CREATE FUNCTION, DROP, INSERT INTO … \
+                 SELECT, COPY … TO, COMMENT ON, SHOW TABLES, SHOW FUNCTIONS, DESCRIBE",
             ));
         }
         let named = names::readable(planned).map_err(FrameError::from_planning)?;

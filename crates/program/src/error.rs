@@ -2,6 +2,8 @@
 
 use corsac_schema::SchemaError;
 
+use crate::SignatureError;
+
 /// A program that cannot be built, or a row that cannot be put into it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
@@ -48,6 +50,15 @@ pub enum ProgramError {
     /// The schema or the labels cannot be used.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The fields make no signature.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// A module that does not say what it takes and gives.
+    #[error("this {module} does not say what it takes and gives, so it cannot be called with a row: implement `Module::interface` for it")]
+    Silent {
+        /// Its kind.
+        module: &'static str,
+    },
 }
 
 impl ProgramError {

@@ -19,7 +19,6 @@
 
 mod adapter;
 mod allowance;
-mod builtin;
 mod chance;
 mod context;
 mod data;
@@ -28,6 +27,7 @@ pub mod evaluate;
 mod failure;
 mod lm;
 pub mod module;
+mod operator;
 mod record;
 mod saved;
 mod signature;
@@ -36,7 +36,6 @@ mod typed;
 
 pub use adapter::{Adapter, Piece, Rendered, Scanner, Unreadable};
 pub use allowance::Allowance;
-pub use builtin::{Demo, Group, Label, Output, Program, Prompt, Stage, Summary};
 pub use chance::Chance;
 pub use context::{Context, Log, Step};
 pub use corsac_macros::{FieldValue, Signature};
@@ -49,6 +48,7 @@ pub use module::{
     BestOfN, ChainOfThought, Change, Embedder, Knn, Module, MultiChainComparison, Named, Overlaid, Overlay, Parallel, Predict,
     PredictorState, ReAct, Refine, Told, Tool, ToolFailure, ToolUse, Tools, majority, nested,
 };
+pub use operator::{Composed, Demo, Group, Label, Output, OverlayError, Part, Program, Prompt, Stage, Summary};
 pub use record::{Example, Prediction, Record, Served, record};
 pub use saved::{About, Sampling, SavedError, SavedProgram};
 #[doc(hidden)]

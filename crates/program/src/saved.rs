@@ -209,6 +209,14 @@ impl SavedProgram {
         serde_json::to_string_pretty(&whole).unwrap_or_default() + "\n"
     }
 
+    /// What a predictor's state says to a model: its instructions and its demos.
+    pub(crate) fn told(&self, path: &str) -> (Option<&str>, Vec<Record>) {
+        let state = self.predictors.get(path);
+        let instructions = state.and_then(|state| state.get("signature")?.get("instructions")?.as_str());
+        let demos = state.and_then(|state| state.get("demos")?.as_array()).map(Vec::as_slice).unwrap_or_default();
+        (instructions, demos.iter().filter_map(Value::as_object).cloned().collect())
+    }
+
     /// Paths of the predictors it holds.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.predictors.keys().map(String::as_str)
@@ -286,6 +294,8 @@ fn whole_signature(program: &dyn Module) -> Option<Signature> {
             let chain = named.iter().find(|one| one.path.starts_with("chain."))?;
             chain.state.signature.delete("reasoning").ok()
         }
+        // an operator is the whole of its predictor
+        _ if named.len() == 1 && first.path.is_empty() => program.interface(),
         _ => None,
     }
 }

@@ -30,15 +30,20 @@ pub(crate) fn described(name: &str, tables: &[Named], entries: &Entries) -> Resu
     Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
 }
 
-fn text(name: &str) -> Field {
+pub(super) fn text(name: &str) -> Field {
     Field::new(name, DataType::Utf8, true)
 }
 
-fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
+pub(super) fn texts<'a>(values: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<StringArray>())
 }
 
-fn always(value: &str, rows: usize) -> ArrayRef {
+/// The two columns before every name.
+pub(super) fn catalog_and_schema(rows: usize) -> (ArrayRef, ArrayRef) {
+    (always(CATALOG, rows), always(SCHEMA, rows))
+}
+
+pub(super) fn always(value: &str, rows: usize) -> ArrayRef {
     texts(std::iter::repeat_n(Some(value), rows))
 }
 

@@ -48,7 +48,12 @@ pub(crate) enum Meaning {
         format: Format,
         existing: Existing,
     },
+    DropFunction {
+        names: Vec<String>,
+        if_exists: bool,
+    },
     ShowTables,
+    ShowFunctions,
     Describe {
         table: String,
     },
@@ -97,7 +102,13 @@ fn of_sql(statement: ast::Statement) -> Result<Meaning, FrameError> {
             let table = table_name(name)?;
             Ok(Meaning::Insert { table, statement: Parsed::Statement(Box::new(ast::Statement::Insert(insert))) })
         }
+        ast::Statement::DropFunction(dropped) => {
+            let named = |one: &ast::FunctionDesc| table_name(&one.name).map(|name| name.to_lowercase());
+            let names = dropped.func_desc.iter().map(named).collect::<Result<_, _>>()?;
+            Ok(Meaning::DropFunction { names, if_exists: dropped.if_exists })
+        }
         ast::Statement::ShowTables { .. } => Ok(Meaning::ShowTables),
+        ast::Statement::ShowFunctions { .. } => Ok(Meaning::ShowFunctions),
         ast::Statement::ExplainTable { describe_alias, table_name: name, .. } if describe_alias != ast::DescribeAlias::Explain => {
             Ok(Meaning::Describe { table: table_name(&name)? })
         }

@@ -2,7 +2,9 @@
 //! file beside the ledger, read when a query names something that no file is, and changed under a lock.
 
 mod describe;
+mod function;
 mod meaning;
+mod routine;
 mod statement;
 mod store;
 
@@ -12,9 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use describe::{DESCRIBED, Named, described};
+pub(crate) use function::{CreateFunction, KeptFunction, create_function};
 pub(crate) use meaning::{Made, Meaning, meaning};
+pub(crate) use routine::{ROUTINES, routines};
 pub use statement::{Change, Destination, Keep, Statement};
-pub(crate) use statement::{ChangeKind, Place, may_make, parse};
+pub(crate) use statement::{ChangeKind, Place, may_make, may_make_function, parse};
 pub(crate) use store::{Catalog, Entries};
 
 /// Everything the catalog knows of one name.

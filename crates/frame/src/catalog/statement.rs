@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use super::meaning::Made;
 use super::store::Catalog;
-use super::{Entry, What};
+use super::{Entry, KeptFunction, What};
 use crate::error::FrameError;
 use crate::query::Query;
 use crate::write::{Existing, Format, Target, Written, write};
@@ -185,6 +185,8 @@ pub(crate) enum ChangeKind {
     Make { made: Made, what: What },
     Drop { names: Vec<String>, noun: &'static str, if_exists: bool },
     Describe { name: String, column: Option<String>, text: Option<String> },
+    MakeFunction { name: String, or_replace: bool, function: KeptFunction },
+    DropFunction { names: Vec<String>, if_exists: bool },
 }
 
 impl Change {
@@ -229,6 +231,26 @@ impl Change {
                     _ => Ok(format!("{noun} {} is dropped", names.join(", "))),
                 }
             }
+            ChangeKind::MakeFunction { name, or_replace, function } => {
+                catalog.change_functions(|functions| {
+                    may_make_function(functions.get(&name), &name, or_replace)?;
+                    functions.insert(name.clone(), function);
+                    Ok(())
+                })?;
+                Ok(format!("function {name} is made"))
+            }
+            ChangeKind::DropFunction { names, if_exists } => {
+                let dropped = catalog.change_functions(|functions| match names.iter().find(|name| !functions.contains_key(*name)) {
+                    Some(missing) if !if_exists => {
+                        Err(FrameError::table(format!("there is no function {missing} to drop; SHOW FUNCTIONS lists them")))
+                    }
+                    _ => Ok(names.iter().filter_map(|name| functions.remove(name)).count()),
+                })?;
+                match dropped {
+                    0 => Ok(format!("there is no function {}: nothing was dropped", names.join(", "))),
+                    _ => Ok(format!("function {} is dropped", names.join(", "))),
+                }
+            }
             ChangeKind::Describe { name, column, text } => catalog.change(|entries| {
                 let entry = entries.get_mut(&name).ok_or_else(|| FrameError::table(format!("{name} was dropped meanwhile")))?;
                 let told = match &column {
@@ -258,6 +280,16 @@ pub(crate) fn may_make(known: Option<&Entry>, made: &Made, what: &What) -> Resul
     }
     let name = &made.name;
     Err(FrameError::table(format!("there is a {noun} {name} already: write CREATE OR REPLACE {} to replace it", noun.to_uppercase())))
+}
+
+/// Whether a name is free for a function.
+pub(crate) fn may_make_function(known: Option<&KeptFunction>, name: &str, or_replace: bool) -> Result<(), FrameError> {
+    match known {
+        Some(_) if !or_replace => {
+            Err(FrameError::table(format!("there is a function {name} already: write CREATE OR REPLACE FUNCTION to replace it")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads one statement. `CREATE EXTERNAL TABLE` needs no STORED AS: the ending of a file tells.

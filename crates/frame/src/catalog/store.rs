@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::Entry;
+use super::{Entry, KeptFunction};
 use crate::error::FrameError;
 
 /// The version of the file's form; a later one is not touched.
@@ -32,10 +32,15 @@ enum Place {
 /// All entries by name.
 pub(crate) type Entries = BTreeMap<String, Entry>;
 
-#[derive(Serialize, Deserialize)]
+/// All functions made of programs, by name in lower case.
+pub(crate) type KeptFunctions = BTreeMap<String, KeptFunction>;
+
+#[derive(Default, Serialize, Deserialize)]
 struct Kept {
     version: u32,
     entries: Entries,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    functions: KeptFunctions,
 }
 
 impl Catalog {
@@ -66,25 +71,43 @@ impl Catalog {
 
     /// All entries as they are now.
     pub(crate) fn entries(&self) -> Result<Entries, FrameError> {
+        Ok(self.kept()?.entries)
+    }
+
+    /// All functions as they are now.
+    pub(crate) fn functions(&self) -> Result<KeptFunctions, FrameError> {
+        Ok(self.kept()?.functions)
+    }
+
+    fn kept(&self) -> Result<Kept, FrameError> {
         if let Place::Session(made) = &self.place
             && made.lock().unwrap_or_else(PoisonError::into_inner).is_none()
         {
-            return Ok(Entries::new());
+            return Ok(Kept::default());
         }
         read(&self.folder()?.join("catalog.json"))
     }
 
     /// Changes the entries; nobody else does so at the same time. When the change fails, nothing is written.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, FrameError>) -> Result<T, FrameError> {
+        self.change_kept(|kept| change(&mut kept.entries))
+    }
+
+    /// Changes the functions, in the same way.
+    pub(crate) fn change_functions<T>(&self, change: impl FnOnce(&mut KeptFunctions) -> Result<T, FrameError>) -> Result<T, FrameError> {
+        self.change_kept(|kept| change(&mut kept.functions))
+    }
+
+    fn change_kept<T>(&self, change: impl FnOnce(&mut Kept) -> Result<T, FrameError>) -> Result<T, FrameError> {
         let folder = self.folder()?;
         let file = folder.join("catalog.json");
         let cannot = |error: std::io::Error| FrameError::Write { path: file.clone(), message: error.to_string() };
         std::fs::create_dir_all(&folder).map_err(cannot)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("catalog.lock")).map_err(cannot)?;
         lock.lock().map_err(cannot)?;
-        let mut entries = read(&file)?;
-        let made = change(&mut entries)?;
-        let text = serde_json::to_string_pretty(&Kept { version: VERSION, entries }).map_err(|error| cannot(error.into()))?;
+        let mut kept = read(&file)?;
+        let made = change(&mut kept)?;
+        let text = serde_json::to_string_pretty(&Kept { version: VERSION, ..kept }).map_err(|error| cannot(error.into()))?;
         let mut pending = tempfile::NamedTempFile::new_in(&folder).map_err(cannot)?;
         pending.write_all(text.as_bytes()).and_then(|()| pending.as_file().sync_all()).map_err(cannot)?;
         pending.persist(&file).map_err(|error| cannot(error.error))?;
@@ -94,10 +117,10 @@ impl Catalog {
     }
 }
 
-fn read(file: &Path) -> Result<Entries, FrameError> {
+fn read(file: &Path) -> Result<Kept, FrameError> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Entries::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(FrameError::table(format!("the catalog {} cannot be read: {error}", file.display()))),
     };
     let damaged = |error: serde_json::Error| {
@@ -116,7 +139,7 @@ fn read(file: &Path) -> Result<Entries, FrameError> {
             file.display()
         )));
     }
-    Ok(serde_json::from_value::<Kept>(written).map_err(damaged)?.entries)
+    serde_json::from_value(written).map_err(damaged)
 }
 
 #[cfg(test)]

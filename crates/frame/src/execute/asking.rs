@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use arrow::array::BooleanArray;
-use corsac_dispatch::{Call, CallSettings, Contract, Failure, FailureKind, Origin, Outcome};
+use corsac_dispatch::{Ask, Call, CallSettings, Contract, Failure, FailureKind, Origin, Outcome};
 use corsac_ledger::Fingerprint;
-use corsac_program::{Group, Program, Prompt};
+use corsac_program::{Group, Program, Prompt, Record};
 use datafusion::common::{HashMap, Result};
 use futures::FutureExt;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -37,11 +38,14 @@ pub(super) struct Question {
     part_tokens: Option<u32>,
     memory: Arc<Mutex<Memory>>,
     figures: Arc<Figures>,
+    /// For each input whether a row is asked about without it.
+    may_be_null: Vec<bool>,
 }
 
 impl Question {
     pub(super) fn new(call: &PlannedCall, runtime: &QueryRuntime) -> Question {
         let (bound, program) = (&call.bound, call.program().clone());
+        let may_be_null = (0..program.variables().len()).map(|variable| program.may_be_null(variable)).collect();
         Question {
             operator: program.operator().into(),
             contract: program.contract(),
@@ -49,6 +53,7 @@ impl Question {
             part_tokens: bound.part_tokens,
             memory: runtime.memory(&bound.identity),
             figures: Arc::clone(call.figures()),
+            may_be_null,
             program,
         }
     }
@@ -67,6 +72,8 @@ enum Matter {
     Prompt(Prompt),
     /// A group of rows.
     Group(Group),
+    /// One row, as the inputs of a program.
+    Inputs(Record),
 }
 
 impl Matter {
@@ -75,6 +82,7 @@ impl Matter {
         match self {
             Matter::Prompt(prompt) => &prompt.user,
             Matter::Group(group) => group.documents.first().map_or("", String::as_str),
+            Matter::Inputs(inputs) => inputs.values().find_map(Value::as_str).unwrap_or_default(),
         }
     }
 }
@@ -153,8 +161,7 @@ impl Asking {
             return Ok(Slot::Nothing);
         }
         let mut key = std::mem::take(&mut self.key);
-        let is_group = self.questions[question].program.is_about_groups();
-        let slot = match read_key(&mut key, inputs, row, is_group)? {
+        let slot = match read_key(&mut key, inputs, row, &self.questions[question].may_be_null)? {
             false => Slot::Nothing,
             true => self.slot_for(question, &key, inputs, place)?,
         };
@@ -193,6 +200,13 @@ impl Asking {
             return self.refuse(question, key, too_large(key.len(), largest), place);
         }
         let values = inputs.arguments.iter().map(|cells| cells.value(place.row)).collect::<Result<Vec<_>>>()?;
+        if asked.program.composed().is_some() {
+            if !asked.program.has_question(&values) {
+                return Ok(Slot::Nothing);
+            }
+            let inputs = asked.program.inputs(&values);
+            return Ok(self.ask_or_not(question, key, Matter::Inputs(inputs), place));
+        }
         match asked.program.prompt(&values) {
             Ok(None) => Ok(Slot::Nothing),
             Ok(Some(prompt)) if prompt.user.len() > largest => self.refuse(question, key, too_large(prompt.user.len(), largest), place),
@@ -250,6 +264,10 @@ impl Asking {
             Matter::Group(group) => {
                 let reduction = Reduction { program: asked.program.clone(), call, part_tokens: asked.part_tokens };
                 async move { reduction.reduce(ask.as_ref(), group).await }.boxed()
+            }
+            Matter::Inputs(inputs) => {
+                let (program, settings) = (asked.program.clone(), Arc::clone(&self.runtime.settings));
+                async move { answer(&program, ask, call.origin, &settings, &inputs).await }.boxed()
             }
         };
         self.runtime.progress.call_started();
@@ -326,6 +344,20 @@ impl Drop for Asking {
     }
 }
 
+/// Runs a program for a row.
+async fn answer(
+    program: &Program,
+    ask: Arc<dyn Ask>,
+    origin: Origin,
+    settings: &CallSettings,
+    inputs: &Record,
+) -> (Option<Fingerprint>, Outcome) {
+    match program.composed() {
+        Some(composed) => composed.answer(ask, origin, settings, inputs).await,
+        None => (None, Err(without_request(FailureKind::Internal, DEFECT.to_owned()))),
+    }
+}
+
 const DEFECT: &str = "the call panicked, which is a defect in Corsac: please report it with the row's input";
 
 fn not_asked(failure: &Failure) -> Failure {
@@ -344,15 +376,17 @@ fn too_large(bytes: usize, largest: usize) -> String {
 const TEXT_TAG: u8 = 2;
 const JSON_TAG: u8 = 1;
 
-/// Writes a row's inputs as bytes that are equal for equal inputs only; `false` when one is NULL or a lone text is blank.
-/// What a group is grouped by may be NULL. A lone text stands as it is, so that the common case copies bytes and no more.
-fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize, is_group: bool) -> Result<bool> {
+/// Writes a row's inputs as bytes that are equal for equal inputs only; `false` when one is NULL that may not be, or a lone
+/// text is blank. A lone text stands as it is, so that the common case copies bytes and no more.
+fn read_key(key: &mut Vec<u8>, inputs: &Inputs<'_>, row: usize, may_be_null: &[bool]) -> Result<bool> {
     key.clear();
-    if !is_group && inputs.arguments.iter().any(|cells| cells.is_null(row)) {
+    let lacks = |(place, cells): (usize, &Cells<'_>)| cells.is_null(row) && !may_be_null.get(place).is_some_and(|may| *may);
+    if inputs.arguments.iter().enumerate().any(lacks) {
         return Ok(false);
     }
     if let [only] = inputs.arguments.as_slice()
         && let Some(text) = only.text(row)
+        && !only.is_null(row)
     {
         if text.trim_ascii_start().is_empty() {
             return Ok(false);

@@ -83,7 +83,7 @@ impl PlannedCall {
     pub(crate) fn describe(&self) -> String {
         let inputs = self.arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let guard = self.guard.as_ref().map(ToString::to_string);
-        describe_call(self.bound.operator.name(), &inputs, &self.bound.subject, guard.as_deref())
+        describe_call(self.bound.name(), &inputs, &self.bound.subject, guard.as_deref())
     }
 }
 

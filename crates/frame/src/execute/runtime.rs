@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use corsac_dispatch::{Ask, CallSettings, Failure};
 use corsac_ledger::RunId;
+use corsac_program::Part;
 
 use super::memory::Memory;
 use crate::bind::BoundCall;
@@ -42,16 +43,24 @@ impl QueryRuntime {
         if *own == CallSettings::default() {
             return Arc::clone(shared);
         }
-        Arc::new(CallSettings {
-            model: own.model.clone().or_else(|| shared.model.clone()),
-            profile: own.profile.clone().or_else(|| shared.profile.clone()),
-            temperature: own.temperature.or(shared.temperature),
-            max_tokens: own.max_tokens.or(shared.max_tokens),
-            timeout: own.timeout.or(shared.timeout),
-            sample: shared.sample,
-            fresh: own.fresh || shared.fresh,
-            said: own.said.clone().or_else(|| shared.said.clone()),
-        })
+        Arc::new(own.before(shared))
+    }
+
+    /// The kinds of calls that a function makes, each with how it is asked.
+    pub(crate) fn parts_of(&self, bound: &BoundCall) -> Vec<(Part, Arc<CallSettings>)> {
+        let parts = bound.program.parts().into_iter();
+        match bound.program.composed() {
+            None => parts.map(|part| (part, self.settings_of(bound))).collect(),
+            Some(composed) => {
+                let common = composed.settings(&self.settings);
+                parts
+                    .map(|part| {
+                        let settings = Arc::new(part.settings.before(&common));
+                        (part, settings)
+                    })
+                    .collect()
+            }
+        }
     }
 
     /// The outcomes of calls that ask the same of equal inputs, wherever in the query they stand.

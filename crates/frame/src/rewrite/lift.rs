@@ -13,11 +13,12 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator as SqlOpe
 use crate::bind::{BoundCall, bind};
 use crate::function::{Marker, Operator, OutcomeMarker, ReduceMarker};
 use crate::node::{Semantic, SemanticCall};
+use crate::program::ProgramMarker;
 
 /// Whether an expression holds a semantic call or `outcome`, not counting subqueries.
 pub(super) fn has_call(expression: &Expr) -> bool {
     // `exists` fails only if the closure does
-    expression.exists(|inner| Ok(marker_in(inner).is_some() || is_outcome(inner) || is_reduce(inner))).unwrap_or(false)
+    expression.exists(|inner| Ok(is_call(inner) || is_outcome(inner) || is_reduce(inner))).unwrap_or(false)
 }
 
 /// Whether this is `semantic_reduce`, as an aggregate or over a window.
@@ -31,6 +32,11 @@ fn is_reduce(expression: &Expr) -> bool {
         _ => return false,
     };
     function.inner().downcast_ref::<ReduceMarker>().is_some()
+}
+
+/// Whether an expression itself asks about a row: by a semantic function or by that of a program.
+fn is_call(expression: &Expr) -> bool {
+    marker_in(expression).is_some() || ProgramMarker::in_expression(expression).is_some()
 }
 
 /// The semantic function that an expression calls.
@@ -82,8 +88,8 @@ impl<'a> Lifter<'a> {
         if !has_call(&expression) {
             return Ok(expression);
         }
-        if let Some(operator) = marker_in(&expression) {
-            return self.replace_call(operator, expression, guard, false);
+        if is_call(&expression) {
+            return self.replace_call(expression, guard, false);
         }
         match expression {
             Expr::ScalarFunction(function) if is_outcome_function(&function) => self.replace_outcome(function, guard),
@@ -110,25 +116,29 @@ impl<'a> Lifter<'a> {
     fn replace_outcome(&mut self, function: ScalarFunction, guard: Option<&Expr>) -> Result<Expr> {
         let inner = function.args.into_iter().next().map(|inner| inner.unalias());
         match inner {
-            Some(inner) => match marker_in(&inner) {
-                Some(operator) => self.replace_call(operator, inner, guard, true),
-                None => plan_err!("outcome takes a semantic call itself, not {inner}. Write outcome(semantic_…(…))"),
-            },
+            Some(inner) if is_call(&inner) => self.replace_call(inner, guard, true),
+            Some(inner) => plan_err!("outcome takes a semantic call itself, not {inner}. Write outcome(semantic_…(…))"),
             None => plan_err!("outcome takes one semantic call. Write outcome(semantic_…(…))"),
         }
     }
 
-    fn replace_call(&mut self, operator: Operator, expression: Expr, guard: Option<&Expr>, outcome: bool) -> Result<Expr> {
-        let Expr::ScalarFunction(ScalarFunction { args, .. }) = expression else { return Ok(expression) };
+    /// The call that an expression makes, its arguments read.
+    fn bound_in(&self, expression: &Expr) -> Result<Option<BoundCall>> {
+        let Expr::ScalarFunction(ScalarFunction { args, .. }) = expression else { return Ok(None) };
+        match (marker_in(expression), ProgramMarker::in_expression(expression)) {
+            (Some(operator), _) => bind(operator, args, self.options).map(Some),
+            (None, Some(function)) => function.bind(args, self.options).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn replace_call(&mut self, expression: Expr, guard: Option<&Expr>, outcome: bool) -> Result<Expr> {
         // names are read before anything inside is replaced, so that columns bind by the names the user wrote
-        let mut bound = bind(operator, &args, self.options)?;
+        let Some(mut bound) = self.bound_in(&expression)? else { return Ok(expression) };
+        if bound.arguments.iter().any(Expr::contains_outer) {
+            return plan_err!("{} cannot read a column of the outer query inside a subquery: join the two tables instead", bound.name());
+        }
         for argument in &mut bound.arguments {
-            if argument.contains_outer() {
-                return plan_err!(
-                    "{} cannot read a column of the outer query inside a subquery: join the two tables instead",
-                    operator.name()
-                );
-            }
             *argument = self.replace(argument.clone().unalias(), guard)?;
         }
         let index = match self.calls.iter().position(|call| call.asks_the_same(&bound, guard)) {
@@ -149,7 +159,7 @@ impl<'a> Lifter<'a> {
 
     fn add(&mut self, bound: BoundCall, guard: Option<&Expr>) -> usize {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let name = self.alias.as_deref().unwrap_or(bound.operator.name());
+        let name = self.alias.as_deref().unwrap_or(bound.name());
         self.calls.push(Lifted {
             value_column: format!("{name}#{number}"),
             outcome_column: format!("{name}#{number}.outcome"),

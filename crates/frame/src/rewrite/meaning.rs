@@ -195,6 +195,6 @@ fn embedding(rewrite: &Rewrite, inputs: Vec<Expr>) -> Result<SemanticCall> {
 }
 
 fn call_of(rewrite: &Rewrite, bound: BoundCall) -> SemanticCall {
-    let value_column = format!("{}#{}", bound.operator.name(), rewrite.next_number());
+    let value_column = format!("{}#{}", bound.name(), rewrite.next_number());
     SemanticCall { bound, guard: None, value_column: Some(value_column), outcome_column: None }
 }

@@ -26,6 +26,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::catalog::Catalog;
 use crate::error::{FrameError, nearest};
+use crate::functions::Functions;
 use locate::{Format, Source};
 pub(crate) use scan::FileScan;
 use scan::FileTable;
@@ -34,6 +35,7 @@ use scan::FileTable;
 pub(crate) struct Tables {
     context: SessionContext,
     catalog: Catalog,
+    functions: Arc<Functions>,
     /// Names that stand for entries of the catalog; they are looked up again for each query.
     from_catalog: Mutex<BTreeSet<String>>,
     warnings: Mutex<Vec<String>>,
@@ -57,10 +59,11 @@ impl TextFile {
 }
 
 impl Tables {
-    pub(crate) fn new(context: SessionContext, catalog: Catalog) -> Tables {
+    pub(crate) fn new(context: SessionContext, catalog: Catalog, functions: Arc<Functions>) -> Tables {
         Tables {
             context,
             catalog,
+            functions,
             from_catalog: Mutex::default(),
             warnings: Mutex::default(),
             named_in_queries: Mutex::default(),

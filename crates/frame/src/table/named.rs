@@ -13,7 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, ObjectName, VisitMut, VisitorMut};
 
 use super::{ReadText, Tables, TextFile, locate};
-use crate::catalog::{self, Catalog, DESCRIBED, Entries, Entry, Named, Place, What};
+use crate::catalog::{self, Catalog, DESCRIBED, Entries, Entry, Named, Place, ROUTINES, What};
 use crate::error::FrameError;
 use crate::join;
 use crate::names;
@@ -108,6 +108,7 @@ impl Tables {
     /// Plans the query of a view; its calls are lifted with those of the query around it.
     pub(crate) async fn plan_view(&self, query: &str, within: &mut Vec<String>) -> Result<LogicalPlan, FrameError> {
         let mut statement = catalog::parse(query)?;
+        self.functions.make_ready(&statement)?;
         let state = self.context.state();
         let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
         references.extend(join::prepare(&mut statement)?);
@@ -156,7 +157,11 @@ impl Tables {
             InformationSchemaProvider::new(Arc::clone(state.catalog_list())).with_table_functions(state.table_functions().clone());
         let schema = MemorySchemaProvider::new();
         for name in wanted {
-            let table = if DESCRIBED.contains(&name.as_str()) {
+            let table = if name == ROUTINES {
+                let (functions, warnings) = self.functions.all()?;
+                warnings.into_iter().for_each(|warning| self.warn(warning));
+                Some(catalog::routines(&functions).map_err(FrameError::from_planning)?)
+            } else if DESCRIBED.contains(&name.as_str()) {
                 Some(catalog::described(name, &tables, &entries).map_err(FrameError::from_planning)?)
             } else {
                 of_engine.table(name).await.map_err(FrameError::from_planning)?
@@ -278,7 +283,7 @@ impl VisitorMut for FromRoot {
         ControlFlow::Continue(())
     }
 
-    /// The schema of `semantic_extract` may stand in a file too.
+    /// The schema of `semantic_extract` may stand in a file too, and so may a program that is laid over a function.
     fn pre_visit_expr(&mut self, expression: &mut ast::Expr) -> ControlFlow<()> {
         if let ast::Expr::Function(function) = expression
             && function.name.to_string().eq_ignore_ascii_case("semantic_extract")
@@ -290,6 +295,22 @@ impl VisitorMut for FromRoot {
         {
             *text = absolute(text.trim());
         }
+        if let ast::Expr::Function(function) = expression
+            && function.name.to_string().to_ascii_lowercase().starts_with("semantic_")
+            && let ast::FunctionArguments::List(list) = &mut function.args
+        {
+            list.args.iter_mut().for_each(overlay_from_root);
+        }
         ControlFlow::Continue(())
+    }
+}
+
+/// `program => 'better.json'` with the file's path from the root on.
+fn overlay_from_root(argument: &mut ast::FunctionArg) {
+    if let ast::FunctionArg::Named { name, arg: ast::FunctionArgExpr::Expr(ast::Expr::Value(value)), .. } = argument
+        && name.value == "program"
+        && let ast::Value::SingleQuotedString(text) = &mut value.value
+    {
+        *text = absolute(text.trim());
     }
 }

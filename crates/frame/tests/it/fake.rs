@@ -133,8 +133,16 @@ fn usual_answer(call: &Call) -> Value {
         Contract::Turn(_) => Value::Null,
         Contract::Embedding { .. } => call.user.split(' ').take(2).map(|word| json!(word.len() as f64)).collect(),
         Contract::Text => json!(format!("<{}>", call.user)),
-        Contract::Json(schema) | Contract::JsonTurn { schema, .. } => value_of(schema.kind(), &call.user),
+        Contract::Json(schema) => value_of(schema.kind(), &call.user),
+        Contract::JsonTurn { schema, .. } => value_of(schema.kind(), &last_message(call)),
     }
+}
+
+/// What a program is given: its last message, without the request behind it.
+pub(crate) fn last_message(call: &Call) -> String {
+    let last: Value = serde_json::from_str(call.input().lines().last().unwrap_or_default()).unwrap_or_default();
+    let text = last["content"].as_str().unwrap_or_default();
+    text.split("\n\nNow write").next().unwrap_or_default().to_owned()
 }
 
 fn value_of(kind: &Type, text: &str) -> Value {

@@ -13,6 +13,7 @@ mod messages;
 mod named;
 mod output;
 mod plans;
+mod programs;
 mod reduce;
 mod similarity;
 mod slt;

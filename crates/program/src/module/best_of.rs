@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Module, Named, nested};
-use crate::{Context, ModuleError, Prediction, Record};
+use super::{Module, Named, nested, nested_calls};
+use crate::{Context, ModuleError, Prediction, Record, Signature};
 
 /// How good a prediction is for its inputs; higher is better.
 pub type Reward = Arc<dyn Fn(&Record, &Prediction) -> f64 + Send + Sync>;
@@ -62,6 +62,14 @@ impl Module for BestOfN {
 
     fn kind(&self) -> &'static str {
         "BestOfN"
+    }
+
+    fn interface(&self) -> Option<Signature> {
+        self.module.interface()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        nested_calls("module", &self.module, self.n)
     }
 }
 

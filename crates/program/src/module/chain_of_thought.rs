@@ -48,4 +48,8 @@ impl Module for ChainOfThought {
     fn kind(&self) -> &'static str {
         "ChainOfThought"
     }
+
+    fn interface(&self) -> Option<Signature> {
+        Some(self.predict.signature().clone())
+    }
 }

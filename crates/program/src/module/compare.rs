@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures::future::join_all;
 
-use super::{ChainOfThought, Module, Named, Predict, in_line, nested};
+use super::{ChainOfThought, Module, Named, Predict, in_line, nested, nested_calls};
 use crate::{Context, Field, ModuleError, Prediction, Record, Side, Signature, SignatureError};
 
 /// Asks for `m` chains of thought, shows them to a predictor as `reasoning_attempt_1` to `reasoning_attempt_m`, and gives
@@ -89,5 +89,15 @@ impl Module for MultiChainComparison {
 
     fn kind(&self) -> &'static str {
         "MultiChainComparison"
+    }
+
+    fn interface(&self) -> Option<Signature> {
+        let given = self.chain.predict().signature().inputs().to_vec();
+        let comparing = self.predict.signature();
+        Signature::new(comparing.name(), comparing.instructions(), given, comparing.outputs().to_vec()).ok()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        nested_calls("chain", &self.chain, self.m)
     }
 }

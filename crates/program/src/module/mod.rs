@@ -25,14 +25,14 @@ pub use self::knn::{Embedder, Knn};
 pub use self::majority::majority;
 pub use self::overlay::{Change, Overlaid, Overlay};
 pub use self::parallel::Parallel;
-pub(crate) use self::predict::reply_text;
 pub use self::predict::{Predict, PredictorId, PredictorState};
+pub(crate) use self::predict::{book, reply_text, settings_in};
 pub use self::react::{ReAct, ToolUse};
 pub use self::refine::Refine;
 pub use self::stream::Told;
 pub use self::tool::{Tool, ToolFailure, Tools};
 
-use crate::{Context, ModuleError, Prediction, Record};
+use crate::{Context, ModuleError, Prediction, Record, Signature};
 
 /// Something that turns inputs into outputs.
 #[async_trait]
@@ -50,6 +50,29 @@ pub trait Module: Send + Sync {
     fn kind(&self) -> &'static str {
         "Program"
     }
+
+    /// What it takes and gives as a whole, where it says that: a program that does can be a function of SQL.
+    fn interface(&self) -> Option<Signature> {
+        None
+    }
+
+    /// How often at most each predictor is called in one run, by path; those that are not named, once.
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        Vec::new()
+    }
+}
+
+/// The most calls of a part of a program, under the part's name, for so many runs of it.
+pub(crate) fn nested_calls(name: &str, part: &dyn Module, runs: u32) -> Vec<(String, u32)> {
+    let own = part.most_calls();
+    let times = |path: &str| own.iter().find(|(known, _)| known == path).map_or(1, |(_, times)| *times);
+    part.predictors()
+        .into_iter()
+        .map(|one| {
+            let calls = times(&one.path).saturating_mul(runs);
+            (if one.path.is_empty() { name.to_owned() } else { format!("{name}.{}", one.path) }, calls)
+        })
+        .collect()
 }
 
 /// A predictor and where it stands in a program.
@@ -81,6 +104,14 @@ impl<M: Module + ?Sized> Module for Arc<M> {
 
     fn kind(&self) -> &'static str {
         self.as_ref().kind()
+    }
+
+    fn interface(&self) -> Option<Signature> {
+        self.as_ref().interface()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        self.as_ref().most_calls()
     }
 }
 

@@ -8,7 +8,7 @@ use corsac_dispatch::CallSettings;
 
 use super::{Module, Named};
 use crate::context::{Slot, Slots};
-use crate::{Adapter, Context, ModuleError, Prediction, Record};
+use crate::{Adapter, Context, ModuleError, Prediction, Record, Signature};
 
 /// Changes by predictor path.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -118,5 +118,13 @@ impl Module for Overlaid {
 
     fn kind(&self) -> &'static str {
         self.program.kind()
+    }
+
+    fn interface(&self) -> Option<Signature> {
+        self.program.interface()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        self.program.most_calls()
     }
 }

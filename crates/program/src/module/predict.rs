@@ -141,17 +141,7 @@ impl Predict {
             }
         }
         let rendered = adapter.render(&signature, &demos, &given);
-        let (own, common) = (&state.settings, &cx.lm.settings);
-        let settings = CallSettings {
-            model: own.model.clone().or_else(|| common.model.clone()),
-            profile: own.profile.clone().or_else(|| common.profile.clone()),
-            temperature: cx.temperature.or(own.temperature).or(common.temperature),
-            max_tokens: own.max_tokens.or(common.max_tokens),
-            timeout: own.timeout.or(common.timeout),
-            sample: cx.sample,
-            fresh: own.fresh || common.fresh,
-            said: own.said.clone().or_else(|| common.said.clone()),
-        };
+        let settings = settings_in(cx, &state.settings);
         Ok(Prepared { path, place, signature, inputs: given, adapter, settings, rendered })
     }
 }
@@ -169,6 +159,16 @@ impl Module for Predict {
     fn kind(&self) -> &'static str {
         "Predict"
     }
+
+    fn interface(&self) -> Option<Signature> {
+        Some(self.state.signature.clone())
+    }
+}
+
+/// What a predictor with settings of its own asks with in a place.
+pub(crate) fn settings_in(cx: &Context, own: &CallSettings) -> CallSettings {
+    let said = own.before(&cx.lm.settings);
+    CallSettings { temperature: cx.temperature.or(said.temperature), sample: cx.sample, ..said }
 }
 
 impl Prepared {

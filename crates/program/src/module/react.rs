@@ -262,4 +262,15 @@ impl Module for ReAct {
     fn kind(&self) -> &'static str {
         "ReAct"
     }
+
+    /// The steps are an output too.
+    fn interface(&self) -> Option<Signature> {
+        let concluding = self.extract.predict().signature();
+        let given = concluding.delete("trajectory").ok()?;
+        given.append(Side::Output, Field::new("trajectory", FieldType::list(FieldType::Any))).ok()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        vec![("react".to_owned(), u32::try_from(self.most_steps).unwrap_or(u32::MAX))]
+    }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::best_of::{SAMPLING, Tries};
-use super::{Module, Named, Predict, Reward, nested};
+use super::{Module, Named, Predict, Reward, nested, nested_calls};
 use crate::{Adapter, Context, Field, FieldType, ModuleError, Prediction, Record, Signature, SignatureError, record};
 
 /// Runs a module up to `n` times. After a try that does not reach the threshold, a model looks at what every predictor was
@@ -123,5 +123,13 @@ impl Module for Refine {
 
     fn kind(&self) -> &'static str {
         "Refine"
+    }
+
+    fn interface(&self) -> Option<Signature> {
+        self.module.interface()
+    }
+
+    fn most_calls(&self) -> Vec<(String, u32)> {
+        nested_calls("module", &self.module, self.n)
     }
 }
