@@ -2,35 +2,22 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use corsac_dispatch::{Call, CallSettings, Clock, Contract, Dispatcher, Origin, Outcome, StreamItem, SystemClock};
-use corsac_ledger::{EndState, RunEnd, RunStart};
+use corsac_dispatch::{Call, CallSettings, Contract, Dispatcher, Origin, Outcome, StreamItem};
 use corsac_schema::Schema;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::args::Ask;
 use crate::exit::{Exit, Stop, of_kind};
-use crate::{engine, home, interrupt, screen};
+use crate::screen;
+use crate::work::Work;
 
 pub(crate) async fn run(arguments: Ask) -> Result<Exit, Stop> {
     let question = question(&arguments)?;
     let contract = contract(arguments.schema.as_deref())?;
-    let mut prepared = engine::prepare(&arguments.asking)?;
-    prepared.price(prepared.settings.ceilings.run.is_some()).await?;
-    let ledger = home::ledger()?;
-    let engine = prepared.open(ledger.clone()).await?;
-    let started = Instant::now();
-    let run = ledger.start_run(RunStart {
-        started_ms: SystemClock::new().epoch_ms(),
-        command: "ask".to_owned(),
-        query: question.clone(),
-        settings: Value::Null,
-        engine: engine.name.to_owned(),
-        model: engine.model.clone(),
-        pid: std::process::id(),
-    })?;
+    let work = Work::begin(&arguments.asking, "ask", &question, arguments.quiet || arguments.json).await?;
+    let (run, dispatcher) = (work.run.clone(), Arc::clone(&work.engine.dispatcher));
     let call = Call {
         origin: Origin { run: run.clone(), operator: "ask".into(), row: 0 },
         system: arguments.system.clone().unwrap_or_default().into(),
@@ -42,21 +29,17 @@ pub(crate) async fn run(arguments: Ask) -> Result<Exit, Stop> {
             ..CallSettings::default()
         }),
     };
-    let watch = interrupt::watch(&engine.dispatcher);
     let outcome = if arguments.json || matches!(call.contract, Contract::Json(_)) {
-        Arc::clone(&engine.dispatcher).ask_to_the_end(call).await
+        Arc::clone(&dispatcher).ask_to_the_end(call).await
     } else {
-        aloud(&engine.dispatcher, call).await
+        aloud(&dispatcher, call).await
     };
-    drop(watch);
-    engine.dispatcher.drain(Duration::from_secs(10)).await;
-    let state = if outcome.is_ok() { EndState::Completed } else { EndState::Failed };
-    let note = outcome.as_ref().err().map(|failure| failure.message.to_string());
-    let end = RunEnd { ended_ms: SystemClock::new().epoch_ms(), state, rows: u64::from(outcome.is_ok()), note };
-    ledger.finish_run(&run, end).await?;
-    let answer = outcome.map_err(|failure| Stop::new(of_kind(failure.kind), failure.message.to_string()))?;
+    let took = work.took();
+    let exit = outcome.as_ref().err().map_or(Exit::Done, |failure| of_kind(failure.kind));
+    work.end(exit, u64::from(outcome.is_ok()), outcome.as_ref().err().map(|failure| failure.message.to_string())).await?;
+    let answer = outcome.map_err(|failure| Stop::new(exit, failure.message.to_string()))?;
     if arguments.json {
-        let summary = engine.dispatcher.tally().summary();
+        let summary = dispatcher.tally().summary();
         screen::result(
             &json!({
                 "answer": *answer.value,
@@ -77,7 +60,7 @@ pub(crate) async fn run(arguments: Ask) -> Result<Exit, Stop> {
         let by = answer.provider.as_ref().map_or(String::new(), |provider| format!(" by {provider}"));
         let how = if answer.attempts == 0 { "from memory (--fresh asks anew)".to_owned() } else { format!("{} requests", answer.attempts) };
         let how = if answer.attempts == 1 { "1 request".to_owned() } else { how };
-        screen::note(&format!("{}{by}  {how}  {}  {:.1} s  run {run}", answer.model, answer.cost, started.elapsed().as_secs_f64()));
+        screen::note(&format!("{}{by}  {how}  {}  {:.1} s  run {run}", answer.model, answer.cost, took.as_secs_f64()));
     }
     Ok(Exit::Done)
 }

@@ -118,9 +118,7 @@ impl CallSettings {
         let said = serde_json::to_vec(self.said.as_deref()?).unwrap_or_default();
         Some(Fingerprint::of([said.as_slice()]))
     }
-}
 
-impl CallSettings {
     /// These, and the others wherever these say nothing. The number of the sample is the others'.
     #[must_use]
     pub fn before(&self, others: &CallSettings) -> CallSettings {

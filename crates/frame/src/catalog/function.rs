@@ -96,7 +96,7 @@ pub(crate) fn create_function(sql: &str) -> Result<Option<CreateFunction>, Frame
             "comment" => &mut made.comment,
             other => return Err(cannot(&format!("nothing is known of {}", other.to_uppercase()))),
         };
-        parser.consume_token(&Token::Eq);
+        let _ = parser.consume_token(&Token::Eq);
         let text = match parser.next_token().token {
             Token::SingleQuotedString(text) => text,
             Token::Word(bare) if matches!(word.as_str(), "module" | "adapter") => bare.value,
@@ -230,7 +230,7 @@ mod tests {
         assert!(read("CREATE FUNCTION f FROM 'none.json'").contains("none.json cannot be read"));
         assert!(read("CREATE FUNCTION f MODULE react SIGNATURE 'a -> b'").contains("the module react is not known here"));
         assert!(read("CREATE FUNCTION f").contains("nothing says what it asks. Write CREATE FUNCTION"));
-        assert!(read("CREATE FUNCTION f SIGNATURE 'a ->'").contains("the signature cannot be read"));
+        assert!(read("CREATE FUNCTION f SIGNATURE 'a ->'").contains("has no output"));
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn an_overlay_of_something_else_is_told() {
     let classify = || Program::classify(&["good".into()]).unwrap();
     assert_eq!(
         why(classify(), TUNED),
-        "demo 1 does not fit: its output \"bad\" cannot be an answer: the answer does not match the schema: at /label: \"bad\" is not one of \"good\""
+        "demo 1 does not fit: its output \"bad\" cannot be an answer: at /label: expected \"good\", got \"bad\""
     );
     let two = Program::map("{{ a }} and {{ b }}").unwrap();
     assert!(why(two, TUNED).starts_with("it is given review, and the operator a, b"));
