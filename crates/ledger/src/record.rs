@@ -105,7 +105,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn add(&mut self, other: Usage) {
+    /// Counts more tokens in.
+    pub fn add(&mut self, other: Usage) {
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);

@@ -200,7 +200,7 @@ impl Program {
         layout: Layout,
     ) -> Result<Program, ProgramError> {
         let template = Template::parse(template)?;
-        let inputs = template.variables().iter().map(|name| Field::text(name)).collect();
+        let inputs = template.variables().iter().map(Field::text).collect();
         // a column may be called like the output
         let output = Field { name: free_name(output.name, template.variables()), ..output };
         let signature = Signature::new(operator, does, inputs, vec![output])?.with_instructions(does);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use corsac_dispatch::{Answer, Ask, Call, CallSettings, Contract, Failure, Origin, Outcome, Source, Turn};
-use corsac_ledger::Fingerprint;
+use corsac_ledger::{Fingerprint, Usage};
 use corsac_wire::Usd;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -104,7 +104,7 @@ impl Composed {
             }
             let adapter = adapter.clone().unwrap_or_default();
             let rendered = adapter.render(signature, demos, &given);
-            let texts = rendered.messages.iter().map(|message| crate::module::reply_text(message));
+            let texts = rendered.messages.iter().map(crate::module::reply_text);
             let prompt = Prompt { system: rendered.system.into(), user: texts.collect::<Vec<_>>().join("\n") };
             // the second of two steps reads about what the first wrote
             vec![prompt; contracts(&one.state).len()]
@@ -123,15 +123,15 @@ impl Composed {
     ) -> (Option<Fingerprint>, Outcome) {
         let Origin { run, operator: name, row } = origin;
         let alone = self.module.predictors().len() == 1;
-        let door = Arc::new(Door { ask, name, alone, last: Mutex::new(None) });
+        let door = Arc::new(Door { ask, name, alone, last: Mutex::default(), usage: Mutex::default() });
         let lm = Lm::asking(Arc::clone(&door) as Arc<dyn Ask>, run).with_settings(self.settings(session));
         let cx = Context::new(&lm).fork(row);
         let result = run_in(&cx, self.module.as_ref(), inputs).await;
         let log = cx.log();
         let attempts = log.served.iter().map(|served| served.attempts).sum();
         let cost = log.served.iter().map(|served| served.cost).sum::<Usd>() + log.lost;
-        let entry = *door.last.lock();
-        (entry, result.map_or_else(|error| Err(failure(error, attempts, cost)), |prediction| Ok(answer(prediction, attempts, cost))))
+        let (entry, usage) = (*door.last.lock(), *door.usage.lock());
+        (entry, result.map_or_else(|error| Err(failure(error, attempts, cost)), |prediction| Ok(answer(prediction, attempts, cost, usage))))
     }
 }
 
@@ -146,7 +146,7 @@ fn contracts(state: &PredictorState) -> Vec<Contract> {
     }
 }
 
-fn answer(prediction: Prediction, attempts: u32, cost: Usd) -> Answer {
+fn answer(prediction: Prediction, attempts: u32, cost: Usd, usage: Usage) -> Answer {
     let last = prediction.served.last();
     let source = match last {
         _ if attempts > 0 => Source::Asked,
@@ -160,6 +160,7 @@ fn answer(prediction: Prediction, attempts: u32, cost: Usd) -> Answer {
         cost,
         attempts,
         source,
+        usage,
     }
 }
 
@@ -167,7 +168,7 @@ fn failure(error: ModuleError, attempts: u32, cost: Usd) -> Failure {
     let kind = error.kind();
     match error {
         ModuleError::Failed { failure, .. } => Failure { attempts: failure.attempts + attempts, cost, ..*failure },
-        other => Failure { kind, message: other.to_string().into(), attempts, cost, model: None, provider: None },
+        other => Failure { kind, message: other.to_string().into(), attempts, cost, model: None, provider: None, status: None },
     }
 }
 
@@ -175,7 +176,7 @@ fn name_of_part(name: &str, path: &str) -> String {
     format!("{name}_{}", path.replace('.', "_"))
 }
 
-/// The way of a row's calls: they go on in the function's name, and the last one is known.
+/// The way of a row's calls: they go on in the function's name, the last one is known, and their tokens are counted.
 #[derive(Debug)]
 struct Door {
     ask: Arc<dyn Ask>,
@@ -183,6 +184,8 @@ struct Door {
     /// Whether the function has one predictor, which then needs no name of its own.
     alone: bool,
     last: Mutex<Option<Fingerprint>>,
+    /// Tokens of all its answers.
+    usage: Mutex<Usage>,
 }
 
 #[async_trait]
@@ -195,7 +198,11 @@ impl Ask for Door {
         if let Some(entry) = self.ask.entry_of(&call) {
             *self.last.lock() = Some(entry);
         }
-        self.ask.ask(call).await
+        let outcome = self.ask.ask(call).await;
+        if let Ok(answer) = &outcome {
+            self.usage.lock().add(answer.usage);
+        }
+        outcome
     }
 
     fn window(&self) -> usize {

@@ -221,7 +221,7 @@ impl Program {
     /// Whether a row has anything to ask about.
     pub fn has_question(&self, values: &[Value]) -> bool {
         let lacks = values.iter().enumerate().any(|(place, value)| value.is_null() && !self.may_be_null(place));
-        !lacks && !(values.iter().all(is_blank) && !values.is_empty())
+        !lacks && (values.is_empty() || !values.iter().all(is_blank))
     }
 
     /// The values by the names of the variables.
