@@ -21,7 +21,7 @@ mod _corsac {
     #[pymodule_export]
     use crate::lm::{Pieces, ask_chat, ask_chat_async, stream_chat};
     #[pymodule_export]
-    use crate::program::{Place, PyProgram, field_type_name};
+    use crate::program::{Place, PyProgram, parse_signature};
     #[pymodule_export]
     use crate::program_measure::{evaluate_program, tune_program};
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use corsac_dispatch::{CallSettings, Opened, Source};
 use corsac_program::{
-    Adapter, BestOfN, ChainOfThought, Context, FieldType, Lm, Module, ModuleError, MultiChainComparison, Predict, Prediction, ReAct,
+    Adapter, BestOfN, ChainOfThought, Context, Lm, Module, ModuleError, MultiChainComparison, Predict, Prediction, ReAct,
     Record, Refine, SavedProgram, Signature, ToolUse,
 };
 use pyo3::prelude::*;
@@ -66,8 +66,9 @@ fn signature_of(text: &str) -> PyResult<Signature> {
     signature.map_err(|error| usage(error.to_string()))
 }
 
-fn predict_of(signature: Signature, asking: &Asking) -> Predict {
-    let predict = Predict::new(signature).with_settings(asking.settings());
+/// A predictor with settings of its own.
+fn set(predict: Predict, asking: &Asking) -> Predict {
+    let predict = predict.with_settings(asking.settings());
     match &asking.adapter {
         Some(adapter) => predict.with_adapter(adapter.clone()),
         None => predict,
@@ -82,8 +83,8 @@ impl PyProgram {
     fn over_signature(kind: &str, signature: &str, settings: Option<&str>) -> PyResult<PyProgram> {
         let (signature, asking) = (signature_of(signature)?, Asking::read(settings)?);
         let module: Arc<dyn Module> = match kind {
-            "Predict" => Arc::new(predict_of(signature.clone(), &asking)),
-            "ChainOfThought" => Arc::new(ChainOfThought::new(signature.clone())),
+            "Predict" => Arc::new(set(Predict::new(signature.clone()), &asking)),
+            "ChainOfThought" => Arc::new(ChainOfThought::new(signature.clone()).with_predict(|predict| set(predict, &asking))),
             "MultiChainComparison" => Arc::new(MultiChainComparison::new(signature.clone()).map_err(|error| usage(error.to_string()))?),
             other => return Err(usage(format!("there is no module {other}"))),
         };
@@ -283,9 +284,9 @@ pub(crate) fn of_module(error: &ModuleError) -> PyErr {
     }
 }
 
-/// The name of a type in messages: used where Python asks what a field holds.
+/// Reads the text form of a signature and gives it field by field, as JSON.
 #[pyfunction]
-pub(crate) fn field_type_name(kind: &str) -> PyResult<String> {
-    let kind: FieldType = serde_json::from_str(kind).map_err(|error| usage(error.to_string()))?;
-    Ok(kind.to_string())
+pub(crate) fn parse_signature(text: &str) -> PyResult<String> {
+    let signature = Signature::parse(text).map_err(|error| usage(error.to_string()))?;
+    serde_json::to_string(&signature).map_err(|error| usage(error.to_string()))
 }

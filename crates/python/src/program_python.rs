@@ -1,11 +1,13 @@
 //! What is written in Python inside a program of the Rust core: whole programs, tools, rewards. Python's functions run on threads
 //! that may wait, so that they can ask models themselves.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use corsac_program::module::nested;
 use corsac_program::{Context, Field, Module, ModuleError, Named, Prediction, Record, Tool, ToolFailure, Tools};
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use serde_json::Value;
 
@@ -22,9 +24,20 @@ pub(crate) struct PythonModule {
 impl PythonModule {
     /// `forward` takes the place where it runs and its inputs as JSON, and gives its outputs as JSON.
     pub(crate) fn new(kind: String, forward: Py<PyAny>, parts: Vec<(String, Arc<dyn Module>)>) -> PythonModule {
-        // a program's class is made once and lives as long as the process
-        PythonModule { kind: Box::leak(kind.into_boxed_str()), forward: Arc::new(forward), parts }
+        PythonModule { kind: kept(kind), forward: Arc::new(forward), parts }
     }
+}
+
+/// A name that lives as long as the process; there are as many as there are classes.
+fn kept(kind: String) -> &'static str {
+    static KINDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut kinds = KINDS.lock();
+    if let Some(known) = kinds.get(kind.as_str()) {
+        return known;
+    }
+    let kind: &'static str = Box::leak(kind.into_boxed_str());
+    kinds.insert(kind);
+    kind
 }
 
 #[async_trait]

@@ -117,7 +117,7 @@ class Door:
             request,
             more,
             # a copy of the model may have another one's name
-            model=request.model if request.model != self.settings.get("model") else None,
+            model=_bare(request.model) if request.model != self.settings.get("model") else None,
             fresh=not (said.cache and _remembers()),
             sample=_sample(said.rollout_id, number),
         )
@@ -228,6 +228,12 @@ def _count(model: str, usage: Mapping[str, Any]) -> None:
     tracker = dspy.settings.usage_tracker
     if tracker and usage.get("cost"):
         tracker.add_usage(model, {"cost": usage["cost"]})
+
+
+def _bare(model: str) -> str:
+    """A model's id without the service before it."""
+    bare = model.removeprefix("openrouter/")
+    return bare if "/" in bare else model
 
 
 def _sample(rollout_id: Any, number: int) -> int:
