@@ -67,7 +67,6 @@ impl Question {
             sample: self.sample,
             fresh: self.fresh,
             said: (said != Profile::default()).then(|| Arc::new(said)),
-            ..CallSettings::default()
         };
         Ok(Ready { contract, settings, operator: self.operator.as_deref().unwrap_or("chat").into() })
     }

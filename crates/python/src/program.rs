@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use corsac_dispatch::{CallSettings, Opened, Source};
 use corsac_program::{
-    Adapter, BestOfN, ChainOfThought, Context, Lm, Module, ModuleError, MultiChainComparison, Predict, Prediction, ReAct,
-    Record, Refine, SavedProgram, Signature, ToolUse,
+    Adapter, BestOfN, ChainOfThought, Context, Lm, Module, ModuleError, MultiChainComparison, Predict, Prediction, ReAct, Record, Refine,
+    SavedProgram, Signature, ToolUse,
 };
 use pyo3::prelude::*;
 use serde::Deserialize;

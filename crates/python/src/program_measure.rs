@@ -42,7 +42,7 @@ impl Metric for PythonMetric {
 /// A metric by name, or a function.
 fn metric_of(py: Python<'_>, metric: &Bound<'_, PyAny>, field: Option<&str>) -> PyResult<Arc<dyn Metric>> {
     if let Ok(name) = metric.extract::<String>() {
-        return named_metric(&name, field).map(Arc::from).map_err(|error| usage(error.to_string()));
+        return named_metric(&name, field).map_err(|error| usage(error.to_string()));
     }
     let name = metric.getattr("__name__").and_then(|name| name.extract()).unwrap_or_else(|_| "metric".to_owned());
     Ok(Arc::new(PythonMetric { name, score: Arc::new(metric.clone().unbind().clone_ref(py)) }))

@@ -46,8 +46,7 @@ impl Module for PythonModule {
         let (forward, place) = (Arc::clone(&self.forward), Place { cx: cx.clone() });
         let inputs = Value::Object(inputs.clone()).to_string();
         let ran = tokio::task::spawn_blocking(move || {
-            Python::attach(|py| forward.call1(py, (place, inputs))?.extract::<String>(py).map_err(PyErr::from))
-                .map_err(|error| error.to_string())
+            Python::attach(|py| forward.call1(py, (place, inputs))?.extract::<String>(py)).map_err(|error| error.to_string())
         });
         let fails = |why: String| ModuleError::other(self.kind, why);
         let outputs = ran.await.map_err(|error| fails(error.to_string()))?.map_err(fails)?;
@@ -74,9 +73,7 @@ pub(crate) fn python_tools(tools: Vec<(String, String, String, Py<PyAny>)>) -> P
             let function = Arc::clone(&function);
             async move {
                 let arguments = Value::Object(arguments).to_string();
-                let ran = tokio::task::spawn_blocking(move || {
-                    Python::attach(|py| function.call1(py, (arguments,))?.extract::<String>(py).map_err(PyErr::from))
-                });
+                let ran = tokio::task::spawn_blocking(move || Python::attach(|py| function.call1(py, (arguments,))?.extract::<String>(py)));
                 let given = ran.await.map_err(ToolFailure::new)?.map_err(ToolFailure::new)?;
                 serde_json::from_str(&given).map_err(ToolFailure::new)
             }

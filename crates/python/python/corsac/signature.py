@@ -89,7 +89,7 @@ class _SignatureType(type):
             made._described, made._hints = _described(made, name, namespace)
         return made
 
-    def __call__(cls, text: str, instructions: str | None = None) -> _SignatureType:  # type: ignore[override]
+    def __call__(cls, text: str, instructions: str | None = None) -> _SignatureType:
         if cls is not Signature:
             raise TypeError(f"{cls.__name__} is a signature: give it to a module, Predict({cls.__name__})")
         described = json.loads(parse_signature(text))
@@ -213,7 +213,7 @@ def _class_type(hint: type) -> Any:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
             members.append(_member(field.name, field_type(hints[field.name]), field.metadata.get("desc"), required, ()))
     elif typing.is_typeddict(hint):
-        required_keys = getattr(hint, "__required_keys__", frozenset())
+        required_keys: frozenset[str] = getattr(hint, "__required_keys__", frozenset())
         for name, inner in typing.get_type_hints(hint).items():
             members.append(_member(name, field_type(inner), None, name in required_keys, ()))
     else:

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import dspy
 from dspy.clients.engines.base import validate_request
@@ -30,7 +30,7 @@ from corsac.engine import Engine, open_engine
 from corsac.errors import CorsacError
 
 #: One event of a stream.
-StreamEvent = StreamStartEvent | StreamDeltaEvent | StreamEndEvent
+StreamEvent: TypeAlias = StreamStartEvent | StreamDeltaEvent | StreamEndEvent
 
 __all__ = ["AsyncDoor", "Door", "Saying", "saying"]
 
@@ -173,7 +173,7 @@ class Door:
 class AsyncDoor(Door):
     """The engine behind a :class:`corsac.dspy.LM`, for event loops."""
 
-    async def complete(self, request: Request) -> Response:  # type: ignore[override]
+    async def complete(self, request: Request) -> Response:
         """Asks, and waits for the whole answer."""
         try:
             completion = await _corsac.ask_chat_async(self.engine(), self.question(request))

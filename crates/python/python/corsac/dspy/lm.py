@@ -31,7 +31,7 @@ _OF_ENGINE = frozenset({
 })  # fmt: skip
 
 
-class LM(dspy.LM):
+class LM(dspy.LM):  # type: ignore[misc]
     """A language model for DSPy, asked through Corsac.
 
     It takes what ``dspy.LM`` takes. The keywords of a connection mean what they say: ``extra_headers`` are sent as they are,
