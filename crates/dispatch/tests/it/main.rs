@@ -15,4 +15,5 @@ mod reference;
 mod refusals;
 mod routes;
 mod seeds;
+mod spoken;
 mod world;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use corsac_dispatch::{
-    Ask, Builder, Call, CallSettings, Contract, Dispatcher, Engine, Exchange, ExchangeError, OpenError, Origin, Questions, RawReply,
-    Request, Settings, VirtualClock, forecast,
+    Ask, Builder, Call, CallSettings, Contract, Dispatcher, DoorOptions, Engine, Exchange, ExchangeError, InProcess, InProcessDoor,
+    OpenError, Opening, Origin, Questions, RawReply, Request, Settings, VirtualClock, forecast,
 };
 use corsac_ledger::{Ledger, RunId, RunStart};
 use corsac_sim::{SimConfig, SimExchange, Simulator, listen, serve};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{PRIMARY, START_MS, classification};
 
@@ -51,6 +51,72 @@ async fn what_cannot_be_opened_says_what_to_do() {
     assert!(matches!(error, OpenError::InProcess(Engine::Sim)) && error.to_string().contains("into_parts"), "{error}");
     let error = open(Builder::new()).await;
     assert!(matches!(error, OpenError::NoKey) && error.to_string().contains("OPENROUTER_API_KEY"), "{error}");
+}
+
+/// The simulator, as an engine of the process.
+#[derive(Debug)]
+struct Here(Simulator);
+
+impl InProcess for Here {
+    fn open(&self, door: &DoorOptions) -> Result<InProcessDoor, String> {
+        match door.engine {
+            Engine::Sim => Ok(InProcessDoor {
+                exchange: Arc::new(SimExchange::new(self.0.clone(), START_MS, Vec::new())),
+                model: None,
+                embedding_model: None,
+            }),
+            other => Err(format!("no {other} here")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_of_the_process_is_opened_by_whoever_has_it() {
+    let simulator = Simulator::new(SimConfig::default()).unwrap();
+    let opening = || Opening {
+        command: "a program".to_owned(),
+        in_process: Some(Arc::new(Here(simulator.clone()))),
+        ..Opening::over(Ledger::in_memory().unwrap(), None)
+    };
+    // a name without its author is read with the catalog
+    let builder = Builder::new().engine(Engine::Sim).model("openrouter/gpt-4o-mini").fallback("claude-3-haiku");
+    let engine = builder.build_with(opening()).await.unwrap();
+    let answer = engine.dispatcher.ask(classification(&engine.run, 0, "text")).await.unwrap();
+    assert_eq!(&*answer.model, PRIMARY);
+    assert_eq!(engine.ledger.run(engine.run.as_str()).unwrap().command, "a program");
+    // without a key and without a model named, the embedded model is looked for
+    let error = Builder::new().build_with(opening()).await.unwrap_err();
+    assert!(matches!(&error, OpenError::NotOpened(why) if why == "no local here"), "{error}");
+    let error = Builder::new().model(PRIMARY).build_with(opening()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NoKey), "{error}");
+}
+
+#[test]
+fn settings_lie_over_what_was_said() {
+    let builder = Builder::new().model("a/first").header("X-One", "1").settings(&json!({
+        "model": "openai/gpt-4o-mini",
+        "fallbacks": ["b/second"],
+        "api_key": "sk-or-v1-0123456789abcdef",
+        "base_url": "http://127.0.0.1:9/api/v1",
+        "headers": {"X-Two": "2"},
+        "profiles": {"careful": {"temperature": 0.2}},
+        "default_profile": "careful",
+        "budget": 1,
+        "app": {"name": "8-Bit Oracle"},
+        "timeout": 30,
+        "memory": {"namespace": "tests"},
+    }));
+    let parts = builder.into_parts().unwrap();
+    let models: Vec<&str> = parts.settings.routes.iter().map(|route| &*route.model).collect();
+    assert_eq!(models, ["openai/gpt-4o-mini", "b/second"]);
+    let door = &parts.doors[0];
+    assert_eq!((door.key_label().as_str(), door.base_url.as_str()), ("…cdef", "http://127.0.0.1:9/api/v1"));
+    assert_eq!(door.headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["X-One", "X-Two"]);
+    assert_eq!((door.app.name.as_deref(), parts.settings.request.temperature), (Some("8-Bit Oracle"), Some(0.2)));
+    assert_eq!(parts.settings.ceilings.run, Some(Usd::parse("1").unwrap()));
+    assert_eq!((parts.settings.deadlines.request, parts.settings.memory.namespace.as_str()), (Duration::from_secs(30), "tests"));
+    let wrong = Builder::new().settings(&json!({"modle": "x"})).into_parts().unwrap_err();
+    assert!(wrong.to_string().contains("model"), "{wrong}");
 }
 
 /// A run.
