@@ -173,6 +173,8 @@ fn what_was_seen_is_told_without_keys() {
     assert_eq!(seen["attribution_titles"], json!(["Corsac test"]));
     assert_eq!(seen["without_attribution"], 1);
     assert_eq!(seen["recent"].as_array().unwrap().len(), 100);
+    let last = seen["recent"][99]["body"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(last).unwrap()["model"], "acme/none");
     let text = seen.to_string();
     assert!(text.contains("Bearer …cdef") && !text.contains("0123456789"), "{text}");
 }
