@@ -359,3 +359,80 @@ def test_everything_of_dspy_is_there() -> None:
     assert corsac.dspy.LM is not dspy.LM and issubclass(corsac.dspy.LM, dspy.LM)
     with pytest.raises(AttributeError):
         _ = corsac.dspy.nothing_of_that_name
+
+
+# other adapters, other modules
+
+
+def test_in_two_steps(simulate: Start) -> None:
+    sim = simulate({"rule": [{"contains": "[[ ## ", "content": marked(QA)}, {"content": "It is Paris, of course."}]})
+    lm = model(sim)
+    with dspy.context(lm=lm, adapter=dspy.TwoStepAdapter(lm)):
+        assert dspy.Predict("question -> answer")(**CAPITAL).answer == "Paris"
+    assert len(sim.chats()) == 2
+
+
+def test_bamls_types(simulate: Start) -> None:
+    from dspy.adapters.baml_adapter import BAMLAdapter
+
+    case = CASES["predict_class"]
+    sim = simulate(script(case, "json"))
+    with dspy.context(lm=model(sim), adapter=BAMLAdapter()):
+        made = case.make()(**case.inputs)
+    assert made.person == case.gives["person"] and made.tags == case.gives["tags"]
+
+
+def test_chat_falls_back_to_json_as_dspy_does(simulate: Start) -> None:
+    """What is no chat answer is an AdapterParseError, and DSPy asks for JSON."""
+    sim = simulate({"rule": [{"times": 1, "content": "Paris, plainly."}, {"content": '{"answer": "Paris"}'}]})
+    with dspy.context(lm=model(sim)):
+        assert dspy.Predict("question -> answer")(**CAPITAL).answer == "Paris"
+    first, second = (chat["body"] for chat in sim.chats())
+    assert "response_format" not in first and second["response_format"]["type"] == "json_schema"
+
+
+def test_an_error_of_the_service_is_not_taken_for_a_bad_answer(simulate: Start) -> None:
+    """So no second call is paid for in another form."""
+    sim = simulate({"rule": [{"fault": "http_400"}]})
+    with dspy.context(lm=model(sim)), pytest.raises(dspy.LMError):
+        dspy.Predict("question -> answer")(**CAPITAL)
+    assert len(sim.chats()) == 1
+
+
+def test_pictures_are_sent(simulate: Start) -> None:
+    sim = simulate({"rule": [{"content": marked(QA)}]})
+    picture = dspy.Image(url="https://example.com/paris.png")
+    with dspy.context(lm=model(sim)):
+        assert dspy.Predict("picture: dspy.Image -> answer")(picture=picture).answer == "Paris"
+    parts = sim.chats()[0]["body"]["messages"][-1]["content"]
+    assert any(part["type"] == "image_url" and part["image_url"]["url"] == picture.url for part in parts)
+
+
+def test_a_canonical_request_gives_a_canonical_response(sim: Simulator) -> None:
+    from dspy.lm15 import Config, Message, Request, Response
+
+    lm = model(sim)
+    asked = Request(model=MODEL, messages=(Message.user("Say hello."),), config=Config(max_tokens=50))
+    answered = lm(asked)
+    assert isinstance(answered, Response) and answered.text
+    assert answered.usage.input_tokens and answered.provider_data["usage"]["cost"] > 0
+    assert sim.chats()[0]["body"]["max_tokens"] == 50
+
+
+def test_more_optimizers(simulate: Start) -> None:
+    sim = simulate(script(CASES["predict"], "chat"))
+    train = [dspy.Example(question=f"Number {number}?", answer="Paris").with_inputs("question") for number in range(6)]
+    metric = lambda gold, made, trace=None: gold.answer == made.answer  # noqa: E731
+    with dspy.context(lm=model(sim)):
+        labelled = dspy.LabeledFewShot(k=2).compile(dspy.Predict("question -> answer"), trainset=train)
+        searched = dspy.BootstrapFewShotWithRandomSearch(
+            metric=metric, num_candidate_programs=2, max_bootstrapped_demos=1, max_labeled_demos=2
+        ).compile(dspy.Predict("question -> answer"), trainset=train)
+    assert len(labelled.demos) == 2
+    assert searched.candidate_programs[0]["score"] == 100.0
+
+
+def test_the_embedded_model_needs_no_key() -> None:
+    """It is opened when it is asked; here it is only set up."""
+    lm = corsac.dspy.LM("local", engine="local")
+    assert not lm.supports_function_calling and lm.supports_response_schema
