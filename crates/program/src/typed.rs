@@ -66,6 +66,38 @@ impl Misfit {
 }
 
 /// A Rust type that a field can have; `#[derive(FieldValue)]` makes structs and enums so.
+///
+/// A type that is none cannot stand in a signature:
+///
+/// ```compile_fail,E0277
+/// use corsac_program::Signature;
+///
+/// #[derive(Debug, Clone)]
+/// struct Team;
+///
+/// #[derive(Signature)]
+/// #[signature(crate = corsac_program)]
+/// struct Triage {
+///     #[output]
+///     team: Team,
+/// }
+/// ```
+///
+/// and neither can a signature whose fields are on no side:
+///
+/// ```compile_fail
+/// #[derive(corsac_program::Signature)]
+/// #[signature(crate = corsac_program)]
+/// struct Triage {
+///     team: String,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a signature",
+    label = "this type is neither written for a model nor read from its answer",
+    note = "put #[derive(FieldValue)] on a struct with named fields or on an enum of plain variants; texts, numbers, bool, dates, Option, Vec and \
+            maps with text keys are fields already"
+)]
 pub trait FieldValue: Sized {
     /// The type as a signature has it.
     fn field_type() -> FieldType;

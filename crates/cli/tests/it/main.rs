@@ -11,6 +11,7 @@ mod doctor;
 mod embed;
 mod explain;
 mod failover;
+mod functions;
 mod gate;
 mod input;
 mod keys;

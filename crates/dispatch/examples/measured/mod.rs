@@ -13,18 +13,18 @@ use corsac_wire::Usd;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Anything that ends a measurement.
-pub type Wrong = Box<dyn Error + Send + Sync>;
+pub(crate) type Wrong = Box<dyn Error + Send + Sync>;
 
 /// The model that is asked for.
-pub const MODEL: &str = "openai/gpt-4o-mini";
+pub(crate) const MODEL: &str = "openai/gpt-4o-mini";
 /// A key that no service knows.
-pub const KEY: &str = "sk-or-v1-measured";
+pub(crate) const KEY: &str = "sk-or-v1-measured";
 
 /// The engine with ceiling, catalog, pacer and memory on, and a run to ask in.
 ///
 /// # Errors
 /// The server cannot be reached, or the ledger not be written.
-pub async fn engine(base_url: &str, ledger: Ledger, command: &str) -> Result<(Arc<Dispatcher>, RunId), Wrong> {
+pub(crate) async fn engine(base_url: &str, ledger: Ledger, command: &str) -> Result<(Arc<Dispatcher>, RunId), Wrong> {
     let options = HttpOptions {
         base_url: base_url.to_owned(),
         key: Some(KEY.to_owned().into()),
@@ -54,13 +54,13 @@ pub async fn engine(base_url: &str, ledger: Ledger, command: &str) -> Result<(Ar
 }
 
 /// User and system time of all threads of this process so far.
-pub fn processor_time() -> Duration {
+pub(crate) fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// The most memory this process has held, in megabytes, where the system tells.
-pub fn peak_memory_mb() -> Option<u64> {
+pub(crate) fn peak_memory_mb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1_024)

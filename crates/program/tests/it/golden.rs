@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use corsac_program::{
-    Adapter, BestOfN, ChainOfThought, Field, Module, MultiChainComparison, Overlaid, Overlay, Predict, ReAct, Signature, Tool, ToolUse,
-    Tools,
+    Adapter, BestOfN, ChainOfThought, Field, Module, MultiChainComparison, Overlaid, Overlay, Predict, ReAct, Refine, Signature, Tool,
+    ToolUse, Tools,
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, values};
+use crate::world::{World, replies_to, values};
 
 fn modules() -> Vec<(&'static str, Arc<dyn Module>)> {
     let signature = || {
@@ -48,6 +48,48 @@ async fn bodies() {
         }
         insta::assert_snapshot!(format!("bodies_{adapter}"), golden);
     }
+}
+
+/// What a module asks after its first call: by a model that keeps to the form, so that each one comes to its end.
+#[tokio::test(start_paused = true)]
+async fn later_bodies() {
+    let inputs = values(json!({"ticket": "Where is my parcel?"}));
+    let all = "x -> reasoning, rationale, next_thought, next_tool_name, next_tool_args: dict[str, Any], team, urgency: int";
+    let outputs = values(json!({
+        "reasoning": "A parcel is missing.", "rationale": "Both agree.", "next_thought": "I know enough.", "next_tool_name": "finish",
+        "next_tool_args": {}, "team": "support", "urgency": 3,
+    }));
+    let advice = json!({"analysis": "Too slow.", "advice": {"module": "Look for the word parcel."}}).to_string();
+    let taken = json!({"team": "support", "urgency": 3}).to_string();
+    for adapter in [Adapter::Auto, Adapter::Chat, Adapter::Xml, Adapter::TwoStep { extractor: None }] {
+        let reply = match adapter {
+            Adapter::TwoStep { .. } => "Support should look, it is not urgent.".to_owned(),
+            _ => adapter.write(&Signature::parse(all).unwrap(), &outputs),
+        };
+        let script = replies_to(&[("Advise on how to work", &advice), ("an answer that was written freely", &taken), ("", &reply)]);
+        let mut golden = String::new();
+        for (name, module) in modules().into_iter().chain([refining()]) {
+            // answering freely, a chain has no reasoning of its own and tools are named nowhere
+            let free = matches!(adapter, Adapter::TwoStep { .. });
+            if name.contains("native") || free && !matches!(name, "Predict" | "Refine") {
+                continue;
+            }
+            let world = World::new(&script).with_catalog().await;
+            world.lm.with_adapter(adapter.clone()).run(&module, &inputs).await.unwrap();
+            for mut body in world.bodies().into_iter().skip(1) {
+                let sent = body.as_object_mut().unwrap();
+                sent.retain(|key, _| ["messages", "response_format", "temperature"].contains(&key.as_str()));
+                writeln!(golden, "## {name}\n{}\n", shown(&body)).unwrap();
+            }
+        }
+        insta::assert_snapshot!(format!("later_bodies_{adapter}"), golden);
+    }
+}
+
+fn refining() -> (&'static str, Arc<dyn Module>) {
+    let signature = Signature::parse("ticket -> team: Literal['sales', 'support'], urgency: int").unwrap();
+    let predict = Predict::new(signature.named("triage").with_instructions("Decide who must look at a ticket."));
+    ("Refine", Arc::new(Refine::new(Arc::new(predict), 2, 1.0, |_, _| 0.0).unwrap()))
 }
 
 /// Messages as text that can be read, the rest as JSON.

@@ -84,6 +84,20 @@ async fn a_trajectory_that_is_too_long_loses_its_oldest_steps() {
     assert_eq!(prediction.text("answer"), Some("a"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_conclusion_that_is_too_long_loses_its_oldest_steps_too() {
+    let step = json!({"next_thought": "t", "next_tool_name": "look", "next_tool_args": {"at": "x"}}).to_string();
+    let script = json!({"rule": [
+        {"path": "/chat/completions", "contains": "next_tool_name", "content": step},
+        {"path": "/chat/completions", "contains": "observation_1", "fault": "context_length_400"},
+        {"path": "/chat/completions", "content": json!({"reasoning": "r", "answer": "a", "sure": true}).to_string()},
+    ]});
+    let world = World::new(&script.to_string());
+    let prediction = world.lm.run(&modules()[8], &record([("question", "Why?".into())])).await.unwrap();
+    assert_eq!(prediction.text("answer"), Some("a"));
+    assert!(!world.last_text().contains("observation_1") && world.last_text().contains("observation_0"), "{}", world.last_text());
+}
+
 /// Trouble drawn from seeds: every module ends, and what it says it cost is what the engine counted.
 #[tokio::test(start_paused = true)]
 async fn whatever_the_service_does() {
