@@ -436,3 +436,19 @@ def test_the_embedded_model_needs_no_key() -> None:
     """It is opened when it is asked; here it is only set up."""
     lm = corsac.dspy.LM("local", engine="local")
     assert not lm.supports_function_calling and lm.supports_response_schema
+
+
+def test_an_agent_with_the_apis_own_tools(sim: Simulator) -> None:
+    """Calls and their results go back and forth as messages; at the end the answer is forced."""
+
+    def look_up(city: str) -> str:
+        """Says in which country a city lies."""
+        return "France"
+
+    with dspy.context(lm=model(sim), adapter=dspy.ChatAdapter(use_native_function_calling=True)):
+        made = dspy.ReActV2("question -> answer", tools=[look_up], max_iters=2)(question="Where is Paris?")
+    assert isinstance(made.answer, str) and made.termination_reason == "forced_submit"
+    bodies = [chat["body"] for chat in sim.chats()]
+    assert [message["role"] for message in bodies[1]["messages"]][:4] == ["system", "user", "assistant", "tool"]
+    assert bodies[1]["messages"][3]["content"] == "France"
+    assert bodies[-1]["tool_choice"] == {"type": "function", "function": {"name": "submit"}}
