@@ -468,7 +468,7 @@ pub(crate) fn sim_config(script: Option<&Path>) -> Result<SimConfig, Stop> {
 
 /// The embedded models that calls need.
 fn open_local(chat: bool, vectors: bool) -> Result<LocalExchange, Stop> {
-    let places = places()?;
+    let places = places(chat, vectors)?;
     let chat = if chat { Some(LocalExchange::new(open_chat(&places)?)) } else { None };
     if !vectors {
         // without either, only aliases that nobody asks lead here
@@ -482,8 +482,8 @@ fn open_local(chat: bool, vectors: bool) -> Result<LocalExchange, Stop> {
     })
 }
 
-fn places() -> Result<Places, Stop> {
-    let places = Places::from_env(home::folder().ok().as_deref());
+fn places(for_chat: bool, for_vectors: bool) -> Result<Places, Stop> {
+    let places = Places::needed(home::folder().ok().as_deref(), for_chat, for_vectors);
     places.map_err(|error| Stop::new(Exit::Configuration, error.to_string()))
 }
 

@@ -25,12 +25,20 @@ impl Places {
     /// # Errors
     /// A variable names what is not there, or there is no folder to fetch weights into.
     pub fn from_env(home: Option<&Path>) -> Result<Places, LocalError> {
+        Places::needed(home, true, true)
+    }
+
+    /// As [`Places::from_env`], for a process that needs one of the models alone: what is named for the other need not be there.
+    ///
+    /// # Errors
+    /// A variable names what is needed and is not there, or there is no folder to fetch weights into.
+    pub fn needed(home: Option<&Path>, for_chat: bool, for_vectors: bool) -> Result<Places, LocalError> {
         let named = |variable: &str| std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
         let (chat, embedding) = (named(CHAT_VARIABLE), named(EMBEDDING_VARIABLE));
-        if let Some(path) = chat.clone().filter(|path| !path.is_file()) {
+        if let Some(path) = chat.clone().filter(|path| for_chat && !path.is_file()) {
             return Err(LocalError::NotThere { variable: CHAT_VARIABLE, path });
         }
-        if let Some(path) = embedding.clone().filter(|path| !path.exists()) {
+        if let Some(path) = embedding.clone().filter(|path| for_vectors && !path.exists()) {
             return Err(LocalError::NotThere { variable: EMBEDDING_VARIABLE, path });
         }
         let cache = weights::default_cache_dir().or_else(|| Some(home?.join("models"))).ok_or(LocalError::NoFolder)?;
