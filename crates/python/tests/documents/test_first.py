@@ -1,6 +1,7 @@
-"""The first document's snippets as they stand: the import line and the base URL are changed, and nothing else.
+"""The snippets of "DSPy + OpenRouter: Why the Standard Integration Falls Short" (July 2025) as they stand: the import line and the
+base URL are changed, and nothing else.
 
-Each asserts what the document claims of it: the headers that were received, the model that answered when the first could not,
+Each asserts what the post claims of it: the headers that were received, the model that answered when the first could not,
 the module's answer.
 """
 
@@ -18,7 +19,7 @@ dspy = pytest.importorskip("dspy")
 from corsac import Simulator  # noqa: E402
 
 SNIPPETS = Path(__file__).parent / "first"
-KEY = "sk-or-v1-the-key-of-the-document"
+KEY = "sk-or-v1-the-key-of-the-post"
 PUBLISHED = "https://openrouter.ai/api/v1"
 ATTRIBUTION = {"http-referer": "https://8bitoracle.ai", "x-title": "8-Bit Oracle"}
 MARKED = "[[ ## reasoning ## ]]\nIt says so.\n\n[[ ## answer ## ]]\nA framework.\n\n[[ ## completed ## ]]"
@@ -97,7 +98,7 @@ def test_a_module_answers(simulate: Callable[..., Simulator]) -> None:
 
 
 def test_a_module_answers_over_a_bad_day(simulate: Callable[..., Simulator]) -> None:
-    """The document's last claim: modules benefit from failover. Its last snippet names no second model, so the third one's is
+    """The post's last claim: modules benefit from failover. Its last snippet names no second model, so the third one's is
     what the module is given here."""
     sim = simulate(
         {
