@@ -11,7 +11,17 @@ use crate::tokenizer::Tokenizer;
 /// The choices of a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choices {
+    /// The property that the choice is the value of, where the answer is an object.
+    property: Option<String>,
     pub(crate) choices: Vec<Choice>,
+}
+
+/// What the model has already said when the labels are scored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) said: String,
+    /// What stands between it and a label.
+    blank: &'static str,
 }
 
 /// One possible answer.
@@ -23,10 +33,10 @@ pub(crate) struct Choice {
     pub(crate) spoken: String,
 }
 
-/// What the model has already said when the labels are scored, each after a blank, since most words of the vocabulary
+/// What the model has already said where no answer was shown to it, each label after a blank, since most words of the vocabulary
 /// begin with one. Of ten openings tried with nine wordings on human-labelled reviews, and four on five plain topics,
 /// this one judged best or close to it whatever the wording.
-pub(crate) const OPENING: &str = "{\"label\": \"";
+const OPENING: &str = "{\"label\": \"";
 const CLOSING: &str = "\"";
 
 /// More choices than this are decoded under the grammar instead.
@@ -36,9 +46,9 @@ impl Choices {
     /// Some when every answer that the schema accepts is one of a short list (or differs from one only in what is optional).
     pub(crate) fn of(schema: &Value) -> Option<Self> {
         let object = schema.as_object()?;
-        let values = match object.get("properties") {
-            None => values(object, &["$schema"])?.into_iter().map(|value| (value.to_string(), value)).collect(),
-            Some(properties) => single_property(object, properties)?,
+        let (property, values) = match object.get("properties") {
+            None => (None, values(object, &["$schema"])?.into_iter().map(|value| (value.to_string(), value)).collect()),
+            Some(properties) => single_property(object, properties).map(|(name, values)| (Some(name), values))?,
         };
         let mut choices: Vec<Choice> = Vec::new();
         for (json, value) in values {
@@ -53,15 +63,29 @@ impl Choices {
                 choices.push(Choice { json, spoken });
             }
         }
-        (1..=MOST_CHOICES).contains(&choices.len()).then_some(Self { choices })
+        (1..=MOST_CHOICES).contains(&choices.len()).then_some(Self { property, choices })
+    }
+
+    /// How the answer begins: as the answers shown before in the conversation, if they look like this one's, so that the model
+    /// goes on as it was shown to.
+    pub(crate) fn opening<'a>(&self, answers: impl DoubleEndedIterator<Item = &'a str>) -> Opening {
+        let shown = answers.rev().find_map(|answer| {
+            let name = Value::from(self.property.as_deref()?).to_string();
+            let at = answer.trim_start().starts_with('{').then(|| answer.find(&name))?? + name.len();
+            let (before, value) = answer[at..].split_once(':')?;
+            let is_text = value.trim_start().starts_with('"') && before.trim().is_empty();
+            let quote = value.find('"').filter(|_| is_text)?;
+            Some(Opening { said: answer[..at + before.len() + 1 + quote + 1].to_owned(), blank: "" })
+        });
+        shown.unwrap_or_else(|| Opening { said: OPENING.to_owned(), blank: " " })
     }
 
     /// Each choice as the tokens that are scored. Where one label begins another, the end of the label is scored too.
-    pub(crate) fn tokens(&self, tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
+    pub(crate) fn tokens(&self, tokenizer: &Tokenizer, opening: &Opening) -> Vec<Vec<u32>> {
         let spell = |closing: &str| -> Vec<Vec<u32>> {
             let spell_one = |choice: &Choice| {
                 let mut tokens = Vec::new();
-                tokenizer.encode(&format!(" {}{closing}", choice.spoken.trim()), &mut tokens, usize::MAX);
+                tokenizer.encode(&format!("{}{}{closing}", opening.blank, choice.spoken.trim()), &mut tokens, usize::MAX);
                 tokens
             };
             self.choices.iter().map(spell_one).collect()
@@ -75,8 +99,11 @@ impl Choices {
     }
 }
 
-/// An object of one property, which is a choice; as the JSON of the whole object and the property's value.
-fn single_property(object: &Map<String, Value>, properties: &Value) -> Option<Vec<(String, Value)>> {
+/// The name of the property, as the JSON of the whole object and the property's value for each choice.
+type Single = (String, Vec<(String, Value)>);
+
+/// An object of one property, which is a choice.
+fn single_property(object: &Map<String, Value>, properties: &Value) -> Option<Single> {
     const KNOWN: [&str; 7] = ["$schema", "type", "properties", "required", "additionalProperties", "title", "description"];
     let known = object.keys().all(|key| KNOWN.contains(&key.as_str()));
     let is_object = object.get("type").is_none_or(|kind| kind == "object");
@@ -88,7 +115,8 @@ fn single_property(object: &Map<String, Value>, properties: &Value) -> Option<Ve
         return None;
     }
     let values = values(property.as_object()?, &[])?;
-    Some(values.into_iter().map(|value| (format!("{{{}: {value}}}", Value::from(name.as_str())), value)).collect())
+    let whole = |value: Value| (format!("{{{}: {value}}}", Value::from(name.as_str())), value);
+    Some((name.clone(), values.into_iter().map(whole).collect()))
 }
 
 /// The values of a schema that is nothing but an enum, a constant or a boolean.
@@ -139,6 +167,18 @@ mod tests {
         assert_eq!(answers(&json!({"enum": ["x", 2, null]})).unwrap(), [r#""x""#, "2", "null"]);
         assert_eq!(answers(&json!({"type": "boolean"})).unwrap(), ["true", "false"]);
         assert_eq!(answers(&json!({"properties": {"ok": {"const": 1}}})).unwrap(), [r#"{"ok": 1}"#]);
+    }
+
+    #[test]
+    fn an_answer_begins_as_those_that_were_shown() {
+        let choices = Choices::of(&json!({"type": "object", "properties": {"mood": {"enum": ["good", "bad"]}}})).unwrap();
+        let opening = |answers: &[&str]| choices.opening(answers.iter().copied()).said;
+        assert_eq!(opening(&[]), OPENING);
+        assert_eq!(opening(&["well"]), OPENING);
+        assert_eq!(opening(&["{\n  \"mood\": \"good\"\n}"]), "{\n  \"mood\": \"");
+        assert_eq!(opening(&["{\"mood\":\"bad\"}", "hm"]), "{\"mood\":\"");
+        assert_eq!(opening(&["{\"mood\": true}"]), OPENING);
+        assert_eq!(opening(&["{\"other\": \"good\"}"]), OPENING);
     }
 
     #[test]

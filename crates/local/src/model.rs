@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::chat::{LocalMessage, Role, Template};
 use crate::error::LocalError;
 use crate::gguf::{Gguf, GgufError};
-use crate::labels::{Choices, OPENING};
+use crate::labels::Choices;
 use crate::llama::Llama;
 use crate::sampling::Sampler;
 use crate::scheduler::{Capacity, Goal, Job, Scheduler};
@@ -167,11 +167,13 @@ impl LocalModel {
         let mut prompt = template.prompt(tokenizer, &messages, context_tokens - room)?;
         let choices = schema.as_ref().and_then(Choices::of);
         if let Some(choices) = choices {
-            let labels = choices.tokens(tokenizer);
+            let opening =
+                choices.opening(messages.iter().filter(|message| message.role == Role::Assistant).map(|message| &*message.content));
+            let labels = choices.tokens(tokenizer, &opening);
             let longest = labels.iter().map(Vec::len).max().unwrap_or(0);
             let mut neutral = template.prompt(tokenizer, &neutral(messages), *context_tokens)?;
             for prompt in [&mut prompt, &mut neutral] {
-                tokenizer.encode(OPENING, prompt, usize::MAX);
+                tokenizer.encode(&opening.said, prompt, usize::MAX);
                 if prompt.len() + longest > *context_tokens {
                     return Err(LocalError::PromptTooLong { tokens: prompt.len() + longest, at_least: false, limit: *context_tokens });
                 }
@@ -187,13 +189,33 @@ impl LocalModel {
 /// The conversation with nothing to judge in it: what the user says last becomes a word that says nothing.
 fn neutral(mut messages: Vec<LocalMessage>) -> Vec<LocalMessage> {
     if let Some(last) = messages.iter_mut().rev().find(|message| message.role == Role::User) {
-        last.content = NEUTRAL.to_owned();
+        last.content = emptied(&last.content);
     }
     messages
 }
 
 /// Of the neutral texts tried, the one after which labels were judged best.
 const NEUTRAL: &str = "N/A";
+
+/// Of a message in fields, each under a line such as `[[ ## text ## ]]`, only the fields' contents become neutral: their names and
+/// what is asked for after them, which speak for some labels too, are there in the message that is judged.
+fn emptied(content: &str) -> String {
+    let is_name = |line: &str| line.starts_with("[[ ## ") && line.trim_end().ends_with(" ## ]]");
+    let lines: Vec<&str> = content.lines().collect();
+    let Some(first) = lines.iter().position(|line| is_name(line)) else { return NEUTRAL.to_owned() };
+    // the last paragraph of the last field asks for the answer, if it is not all that the field holds
+    let last = lines.iter().rposition(|line| is_name(line)).unwrap_or(first);
+    let request = lines.iter().rposition(|line| line.trim().is_empty()).filter(|blank| *blank > last + 1);
+    let mut emptied: Vec<&str> = lines[..first].to_vec();
+    for line in lines[first..request.unwrap_or(lines.len())].iter().filter(|line| is_name(line)) {
+        emptied.extend([*line, NEUTRAL, ""]);
+    }
+    match request {
+        Some(blank) => emptied.extend(&lines[blank + 1..]),
+        None => drop(emptied.pop()),
+    }
+    emptied.join("\n")
+}
 
 /// From the file's name, which people choose, before the name inside, which is often the training run's.
 pub(crate) fn model_name(path: &Path, inside: Option<&str>) -> String {
@@ -214,6 +236,15 @@ pub(crate) fn model_name(path: &Path, inside: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_neutral_keeps_its_form() {
+        assert_eq!(emptied("A fine kettle.\n\nI like it."), "N/A");
+        let asked = "[[ ## title ## ]]\nA kettle\n\n[[ ## text ## ]]\nFine.\n\nI like it.\n\nNow write the JSON object.";
+        assert_eq!(emptied(asked), "[[ ## title ## ]]\nN/A\n\n[[ ## text ## ]]\nN/A\n\nNow write the JSON object.");
+        assert_eq!(emptied("Look:\n\n[[ ## text ## ]]\nFine."), "Look:\n\n[[ ## text ## ]]\nN/A");
+        assert_eq!(emptied("[[ ## text ## ]]"), "[[ ## text ## ]]\nN/A");
+    }
 
     #[test]
     fn names_come_without_quantisation() {

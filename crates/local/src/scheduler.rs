@@ -18,7 +18,7 @@ use crate::model::Finish;
 use crate::prefix::Prefixes;
 use crate::row::{Choosing, Reply, Row, Step, Task, Writing};
 use crate::sampling::Sampler;
-use crate::scoring::{Asked, label_scores};
+use crate::scoring::{Asked, best_labels, label_scores};
 use crate::sequence::{Part, Sequence};
 use crate::tokenizer::Tokenizer;
 
@@ -269,14 +269,13 @@ impl Scheduler {
         for (index, (row, scores)) in self.rows.iter_mut().zip(scores).enumerate() {
             let (Task::Choose(choosing), Some(scores)) = (&row.task, scores) else { continue };
             places.push(index);
-            asked.push(Asked { sequence: &mut row.sequence, after_prompt: scores, labels: &choosing.labels });
+            let labels = Asked { sequence: &mut row.sequence, after_prompt: scores, labels: &choosing.labels };
+            asked.push((labels, choosing.expected.clone()));
         }
-        let judged = label_scores(&self.llama, &mut self.work, asked);
-        for (index, scores) in places.into_iter().zip(judged) {
+        let judged = best_labels(&self.llama, &mut self.work, asked);
+        for (index, best) in places.into_iter().zip(judged) {
             let Task::Choose(choosing) = &self.rows[index].task else { continue };
-            let gains = scores.iter().zip(choosing.expected.iter()).map(|(score, expected)| score - expected);
-            let best = gains.enumerate().reduce(|best, other| if other.1 > best.1 { other } else { best });
-            if let Some((best, _)) = best {
+            if let Some(best) = best {
                 steps[index] = Some(Step::Done(Ok((choosing.answers[best].clone(), Finish::Stop, choosing.labels[best].len()))));
             }
         }
@@ -297,8 +296,8 @@ impl Scheduler {
                 .pass(&mut [Span { sequence: &mut sequence, tokens: chunk, wanted: chunk.len() - 1..chunk.len() }], &mut self.work);
         }
         let after_prompt = self.llama.logits(&hidden, &mut self.work);
-        let asked = vec![Asked { sequence: &mut sequence, after_prompt: &after_prompt, labels }];
-        let expected = Arc::new(label_scores(&self.llama, &mut self.work, asked).pop().unwrap_or_default());
+        let asked = Asked { sequence: &mut sequence, after_prompt: &after_prompt, labels };
+        let expected = Arc::new(label_scores(&self.llama, &mut self.work, asked));
         if self.expectations.len() >= EXPECTATIONS {
             self.expectations.clear();
         }
