@@ -1,7 +1,7 @@
 //! Ask a language model about every row of a table, reliably, and prove what it got and what it cost.
 //!
 //! This crate is the front door for Rust programs: it re-exports the parts and adds nothing. The command line lives in
-//! `corsac-cli`; [`frame`] holds sessions and SQL, [`program`] signatures and modules, [`tune`] optimizers, [`dispatch`] the
+//! `corsac-cli`; [`frame`] holds sessions, frames and SQL, [`program`] signatures and modules, [`tune`] optimizers, [`dispatch`] the
 //! engine that asks, [`ledger`] what it remembers.
 //!
 //! ```no_run
@@ -40,3 +40,8 @@ pub use corsac_wire as wire;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/programs.md")]
 pub struct ProgramsPage;
+
+/// The examples of `docs/rust.md` are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+pub struct FramesPage;

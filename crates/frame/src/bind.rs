@@ -104,6 +104,7 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
         None => program,
     };
     let program = program.with_demos(&told.examples).map_err(|error| cannot_use(operator, &error))?;
+    let program = if told.strict == Some(false) { program.taking_nulls() } else { program };
     Ok(BoundCall {
         program,
         identity: format!("{}\u{1e}{constants}\u{1e}{}", operator.name(), told.identity()).into(),

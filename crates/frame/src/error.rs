@@ -92,6 +92,13 @@ impl FrameError {
     }
 }
 
+/// What the query engine says of an expression or a plan.
+impl From<DataFusionError> for FrameError {
+    fn from(error: DataFusionError) -> FrameError {
+        FrameError::from_planning(error)
+    }
+}
+
 impl From<FrameError> for DataFusionError {
     fn from(error: FrameError) -> DataFusionError {
         DataFusionError::External(Box::new(error))

@@ -204,7 +204,7 @@ pub(crate) struct OutcomeMarker {
 impl OutcomeMarker {
     pub(crate) const NAME: &'static str = "outcome";
 
-    fn new() -> OutcomeMarker {
+    pub(crate) fn new() -> OutcomeMarker {
         OutcomeMarker { signature: Signature::user_defined(Volatility::Volatile) }
     }
 }

@@ -57,6 +57,8 @@ mod answer_type;
 mod bind;
 mod catalog;
 mod cell;
+mod cluster;
+mod dataframe;
 mod error;
 mod examples;
 mod execute;
@@ -74,14 +76,26 @@ mod program;
 mod progress;
 mod query;
 mod rewrite;
+pub mod semantic;
 mod session;
+mod session_core;
 mod table;
+mod table_function;
 mod text;
 mod write;
 
+/// The columns in memory that rows come in, of the version the query engine stands on.
+pub use arrow;
 pub use catalog::{Change, Destination, Keep, Statement};
+/// The query engine under the frame.
+pub use datafusion;
+/// How two sides of a join go together.
+pub use datafusion::common::JoinType;
 /// Rows under way, as the query engine hands them out.
 pub use datafusion::execution::SendableRecordBatchStream;
+/// What stands in verbs: columns, literals, comparisons, calls.
+pub use datafusion::logical_expr::{Expr, lit, when};
+pub use dataframe::{Clusters, DataFrame, Grouped, IntoExpr, IntoSort, Metric, asc, col, desc, ident};
 pub use error::FrameError;
 pub use execute::OperatorFigures;
 pub use explain::Explain;
@@ -89,3 +103,34 @@ pub use progress::{FailureCount, Progress};
 pub use query::{Asked, OperatorEstimate, OperatorReport, Query, Rows, Sampled, Watch};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
 pub use write::{Existing, Format, Target, Written, write};
+
+/// The query engine's own functions as expressions: texts, numbers, dates, lists.
+pub mod scalars {
+    pub use datafusion::functions::expr_fn::*;
+    pub use datafusion::functions_nested::expr_fn::*;
+}
+
+/// Aggregates, for [`Grouped::aggregate`].
+pub mod aggregates {
+    pub use datafusion::functions_aggregate::count::count_all;
+    pub use datafusion::functions_aggregate::expr_fn::*;
+}
+
+/// Windows, for [`DataFrame::with_column`].
+pub mod windows {
+    pub use datafusion::functions_window::expr_fn::*;
+    pub use datafusion::logical_expr::ExprFunctionExt;
+}
+
+/// What programs over frames use most.
+pub mod prelude {
+    pub use datafusion::logical_expr::{ExprFunctionExt, cast, exists, in_list, not, try_cast};
+
+    pub use crate::aggregates;
+    pub use crate::scalars;
+    pub use crate::semantic::{self, Demo, Label, Summary};
+    pub use crate::{
+        Clusters, DataFrame, Existing, Expr, Format, FrameError, IntoExpr, IntoSort, JoinType, Metric, Query, Session, SessionOptions, Target, asc,
+        col, desc, ident, lit, when,
+    };
+}

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, Result};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, Ident, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::function::Operator;
 use crate::named;
@@ -25,12 +26,24 @@ pub(crate) async fn as_written_in_files(mut statement: Statement, context: &Sess
             columns.extend(provider.schema().fields().iter().map(|field| field.name().clone()));
         }
     }
-    let functions = ProgramMarker::all_in(context).into_iter().map(|function| function.name.to_string()).collect();
+    let functions = programs_in(context);
     if let Statement::Statement(inner) = &mut statement {
         let aliases = names_given_in(inner);
         let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { columns, aliases, functions });
     }
     statement
+}
+
+fn programs_in(context: &SessionContext) -> BTreeSet<String> {
+    ProgramMarker::all_in(context).into_iter().map(|function| function.name.to_string()).collect()
+}
+
+/// Reads an expression of SQL over columns of these names.
+pub(crate) fn expression(sql: &str, schema: &DFSchema, context: &SessionContext) -> Result<ast::ExprWithAlias> {
+    let mut written = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?.parse_into_expr()?;
+    let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let _ = VisitMut::visit(&mut written, &mut Spelling { columns, aliases: BTreeSet::new(), functions: programs_in(context) });
+    Ok(written)
 }
 
 /// The aliases a statement declares: they are names that need no correction, and may be meant with another case.

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) dimensions: Option<u32>,
     pub(crate) max_words: Option<u32>,
     pub(crate) part_tokens: Option<u32>,
+    /// Whether a row with a NULL among its inputs is left unasked.
+    pub(crate) strict: Option<bool>,
     /// A saved program whose instructions and demos the operator takes over, and its file.
     pub(crate) overlay: Option<(String, SavedProgram)>,
 }
@@ -35,7 +37,10 @@ impl Operator {
             Operator::Reduce => &["model", "profile", "temperature", "max_tokens", "timeout", "part_tokens"],
             Operator::Summarize => &["model", "profile", "temperature", "max_tokens", "timeout", "max_words", "program"],
             Operator::Extract => &["model", "profile", "temperature", "max_tokens", "timeout", "program"],
-            Operator::Classify | Operator::Map | Operator::Predicate | Operator::Sentiment => {
+            Operator::Map | Operator::Predicate => {
+                &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program", "strict"]
+            }
+            Operator::Classify | Operator::Sentiment => {
                 &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program"]
             }
         }
@@ -89,6 +94,10 @@ impl Options {
                 let timeout = span.or_else(seconds).filter(|timeout| !timeout.is_zero());
                 self.settings.timeout = Some(timeout.ok_or_else(|| must("a time such as '30s', or seconds"))?);
             }
+            "strict" => match value {
+                ScalarValue::Boolean(Some(strict)) => self.strict = Some(*strict),
+                _ => return Err(must("true or false")),
+            },
             "examples" => self.examples = examples::read(function, value)?,
             "program" => {
                 let path = text(value).ok_or_else(|| must("the file of a saved program, such as 'better.json'"))?;
@@ -106,8 +115,8 @@ impl Options {
         let overlay = self.overlay.as_ref().map(|(path, _)| path);
         let CallSettings { model, profile, temperature, max_tokens, timeout, .. } = &self.settings;
         format!(
-            "{model:?} {profile:?} {temperature:?} {max_tokens:?} {timeout:?} {:?} {:?} {:?} {:?} {overlay:?}",
-            self.dimensions, self.max_words, self.part_tokens, self.examples
+            "{model:?} {profile:?} {temperature:?} {max_tokens:?} {timeout:?} {:?} {:?} {:?} {:?} {:?} {overlay:?}",
+            self.dimensions, self.max_words, self.part_tokens, self.strict, self.examples
         )
     }
 }

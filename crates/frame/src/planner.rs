@@ -11,6 +11,7 @@ use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use crate::cluster::{self, Clustered};
 use crate::execute::{PlannedCall, QueryRuntime, SemanticExec, added_fields};
 use crate::join::{self, NearestRows, SemanticJoin};
 use crate::node::Semantic;
@@ -48,6 +49,9 @@ impl ExtensionPlanner for SemanticPlanner {
         }
         if let Some(node) = node.as_any().downcast_ref::<NearestRows>() {
             return join::plan_nearest(node, planner, physical_inputs, session, context, runtime).map(Some);
+        }
+        if let Some(node) = node.as_any().downcast_ref::<Clustered>() {
+            return cluster::plan(node, planner, physical_inputs, session, context, runtime).map(Some);
         }
         let Some(node) = node.as_any().downcast_ref::<Semantic>() else { return Ok(None) };
         let (Some(logical), Some(physical)) = (logical_inputs.first(), physical_inputs.first()) else {

@@ -22,6 +22,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::cell::{Cells, readable};
+use crate::cluster;
 use crate::error::FrameError;
 use crate::execute::{Figures, OperatorFigures, PlannedCall, QueryRuntime, SemanticExec};
 use crate::join;
@@ -204,6 +205,7 @@ impl Query {
         let _ = self.physical.apply(|node| {
             operators.extend(node.downcast_ref::<SemanticExec>().cloned());
             operators.extend(join::embedding(node.as_ref()));
+            operators.extend(cluster::embedding(node.as_ref()));
             Ok(TreeNodeRecursion::Continue)
         });
         operators.reverse();

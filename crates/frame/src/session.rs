@@ -23,18 +23,21 @@ use crate::catalog::{
     self, Catalog, Change, ChangeKind, CreateFunction, Destination, Keep, Made, Meaning, Place, Statement, What, create_function, may_make,
     may_make_function, meaning,
 };
+use crate::cluster::{DropUnreadClusters, SemanticCluster};
 use crate::error::FrameError;
 use crate::execute::QueryRuntime;
 use crate::function::{ReduceMarker, markers};
 use crate::functions::Functions;
-use crate::join::{self, FilterBelowSemanticJoin, SimilarityJoin};
+use crate::join::{FilterBelowSemanticJoin, SimilarityJoin};
 use crate::names;
 use crate::optimize::{DropUnreadCalls, TellOperator};
 use crate::planner::SemanticQueryPlanner;
 use crate::progress::Progress;
 use crate::query::Query;
 use crate::rewrite::LiftSemanticCalls;
+use crate::session_core::Core;
 use crate::table::{ReadText, Tables};
+use crate::table_function;
 use crate::text;
 use crate::write::Existing;
 
@@ -93,21 +96,14 @@ impl Default for RowLimits {
 /// Tables and settings for queries that ask a model.
 ///
 /// A session needs a Tokio runtime while a query is planned and runs.
+#[derive(Clone)]
 pub struct Session {
-    context: SessionContext,
-    functions: Arc<Functions>,
-    tables: Tables,
-    ask: Arc<dyn Ask>,
-    run: RunId,
-    on_error: OnError,
-    settings: Arc<CallSettings>,
-    limits: RowLimits,
-    progress: Arc<Progress>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("run", &self.run).field("on_error", &self.on_error).finish_non_exhaustive()
+        f.debug_struct("Session").field("run", &self.core.run).field("on_error", &self.core.on_error).finish_non_exhaustive()
     }
 }
 
@@ -122,10 +118,11 @@ impl Session {
         context.register_udaf(AggregateUDF::new_from_impl(ReduceMarker::new()));
         text::register(&context);
         context.register_udtf(ReadText::NAME, Arc::new(ReadText));
-        context.register_udtf(SimilarityJoin::NAME, Arc::new(SimilarityJoin));
+        context.register_udtf(SemanticCluster::SHAPE.name, Arc::new(SemanticCluster));
+        context.register_udtf(SimilarityJoin::SHAPE.name, Arc::new(SimilarityJoin));
         let catalog = Catalog::new(home);
         let functions = Arc::new(Functions::new(context.clone(), catalog.clone(), !model_is_named && settings.model.is_none()));
-        Session {
+        let core = Core {
             tables: Tables::new(context.clone(), catalog, Arc::clone(&functions)),
             functions,
             context,
@@ -135,7 +132,8 @@ impl Session {
             settings: Arc::new(settings),
             limits,
             progress: Arc::default(),
-        }
+        };
+        Session { core: Arc::new(core) }
     }
 
     /// Makes a file a table. The source is a path, a glob, a directory, or `-` for standard input; CSV, TSV, JSON lines,
@@ -144,7 +142,7 @@ impl Session {
     /// # Errors
     /// [`FrameError::Table`] when there is no such file, its format is not known, or a line of it cannot be read.
     pub async fn register(&self, name: &str, source: &str) -> Result<(), FrameError> {
-        self.tables.register(name, source).await
+        self.core.tables.register(name, source).await
     }
 
     /// Makes anything a table that the query engine can scan, such as rows in memory.
@@ -152,7 +150,7 @@ impl Session {
     /// # Errors
     /// [`FrameError::Query`] when the name cannot be used.
     pub fn register_provider(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), FrameError> {
-        self.context.register_table(TableReference::bare(name), table).map_err(FrameError::from_planning)?;
+        self.core.context.register_table(TableReference::bare(name), table).map_err(FrameError::from_planning)?;
         Ok(())
     }
 
@@ -163,12 +161,12 @@ impl Session {
     /// # Errors
     /// [`FrameError::Query`] when the name cannot be used, or the module says nothing.
     pub fn register_program(&self, name: &str, program: Arc<dyn Module>) -> Result<(), FrameError> {
-        self.functions.register(name, program)
+        self.core.functions.register(name, program)
     }
 
     /// What was read leniently so far, such as bytes that are not UTF-8 or lines with too few fields.
     pub fn warnings(&self) -> Vec<String> {
-        self.tables.warnings()
+        self.core.tables.warnings()
     }
 
     /// Reads a query, registers the files it names, and plans it. Whatever is wrong with the query is found here, before
@@ -216,15 +214,15 @@ impl Session {
             Meaning::CreateTable { made, statement } => self.create_table(made, statement).await,
             Meaning::Insert { table, statement } => self.insert(&table, statement).await,
             Meaning::CreateView { made, query } => {
-                let query = self.tables.with_absolute_paths(*query)?;
+                let query = self.core.tables.with_absolute_paths(*query)?;
                 if let Some(nothing) = self.already(&made)? {
                     return Ok(nothing);
                 }
-                may_make(self.tables.catalog().entries()?.get(&made.name), &made, &What::View { query: String::new() })?;
+                may_make(self.core.tables.catalog().entries()?.get(&made.name), &made, &What::View { query: String::new() })?;
                 let text = query.to_string();
-                let plan = self.tables.plan_view(&text, &mut vec![made.name.clone()]).await?;
+                let plan = self.core.tables.plan_view(&text, &mut vec![made.name.clone()]).await?;
                 // what is wrong with a call is found when it is planned, not when somebody uses the view
-                let (state, runtime) = self.query_state();
+                let (state, runtime) = self.core.query_state();
                 Query::plan(state, plan.clone(), runtime).await?;
                 let has_columns = made.columns.keys().find(|name| plan.schema().index_of_column_by_name(None, name).is_none());
                 if let Some(missing) = has_columns {
@@ -236,12 +234,12 @@ impl Session {
                 if let Some(nothing) = self.already(&made)? {
                     return Ok(nothing);
                 }
-                let location = self.tables.look_at(&location).await?;
+                let location = self.core.tables.look_at(&location).await?;
                 self.change(ChangeKind::Make { made, what: What::External { location } })
             }
             Meaning::Drop { names, noun, if_exists } => {
-                let known = self.tables.catalog().entries()?;
-                let names = names.into_iter().map(|name| self.tables.spelled(&known, &name).unwrap_or(name)).collect();
+                let known = self.core.tables.catalog().entries()?;
+                let names = names.into_iter().map(|name| self.core.tables.spelled(&known, &name).unwrap_or(name)).collect();
                 self.change(ChangeKind::Drop { names, noun, if_exists })
             }
             Meaning::Comment { name, column, text, if_exists } => self.comment(&name, column, text, if_exists).await,
@@ -253,14 +251,14 @@ impl Session {
     /// # Errors
     /// [`FrameError::Table`] when the catalog is damaged.
     pub async fn tables(&self) -> Result<Vec<(String, Vec<String>)>, FrameError> {
-        let named = self.tables.everything().await?;
+        let named = self.core.tables.everything().await?;
         let columns = |table: &Arc<dyn TableProvider>| table.schema().fields().iter().map(|field| field.name().clone()).collect();
         Ok(named.iter().map(|(name, table)| (name.clone(), columns(table))).collect())
     }
 
     /// The names of all functions, those of the query engine among them.
     pub fn function_names(&self) -> Vec<String> {
-        let state = self.context.state();
+        let state = self.core.context.state();
         let mut names: Vec<String> = state
             .scalar_functions()
             .keys()
@@ -269,31 +267,31 @@ impl Session {
             .cloned()
             .collect();
         // a catalog that cannot be read says so where it is used
-        names.extend(self.functions.names().unwrap_or_default());
+        names.extend(self.core.functions.names().unwrap_or_default());
         names.sort();
         names.dedup();
         names
     }
 
     fn change(&self, kind: ChangeKind) -> Result<Statement, FrameError> {
-        Ok(Statement::Change(Change { catalog: self.tables.catalog().clone(), kind }))
+        Ok(Statement::Change(Change { catalog: self.core.tables.catalog().clone(), kind }))
     }
 
     fn create_function(&self, made: &CreateFunction) -> Result<Statement, FrameError> {
-        let name = self.functions.free_name(&made.name)?;
-        let known = self.tables.catalog().functions()?;
+        let name = self.core.functions.free_name(&made.name)?;
+        let known = self.core.tables.catalog().functions()?;
         if made.if_not_exists && known.contains_key(&name) {
             return self.change(ChangeKind::Nothing { why: format!("there is a function {name} already: nothing was made") });
         }
         may_make_function(known.get(&name), &name, made.or_replace)?;
         let function = made.function()?;
-        self.functions.look_at(&name, &function)?;
+        self.core.functions.look_at(&name, &function)?;
         self.change(ChangeKind::MakeFunction { name, or_replace: made.or_replace, function })
     }
 
     /// What is to be done when the name is taken already.
     fn already(&self, made: &Made) -> Result<Option<Statement>, FrameError> {
-        let known = self.tables.catalog().entries()?;
+        let known = self.core.tables.catalog().entries()?;
         if made.if_not_exists && known.contains_key(&made.name) {
             let why = format!("there is {} already: nothing was made", made.name);
             return self.change(ChangeKind::Nothing { why }).map(Some);
@@ -303,11 +301,11 @@ impl Session {
 
     async fn describe(&self, table: &str) -> Result<Query, FrameError> {
         let reference = TableReference::bare(table);
-        self.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
-        let known = self.tables.catalog().entries()?;
-        let name = self.tables.spelled(&known, table).unwrap_or_else(|| table.to_owned());
-        if !self.context.table_exist(TableReference::bare(name.as_str())).unwrap_or(false) {
-            return Err(self.tables.missing(table));
+        self.core.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
+        let known = self.core.tables.catalog().entries()?;
+        let name = self.core.tables.spelled(&known, table).unwrap_or_else(|| table.to_owned());
+        if !self.core.context.table_exist(TableReference::bare(name.as_str())).unwrap_or(false) {
+            return Err(self.core.tables.missing(table));
         }
         let listed = format!(
             "SELECT column_name, data_type, is_nullable, description FROM information_schema.columns WHERE table_name = '{}' \
@@ -322,9 +320,9 @@ impl Session {
             return Ok(nothing);
         }
         let what = What::Table { folder: String::new(), parts: Vec::new() };
-        may_make(self.tables.catalog().entries()?.get(&made.name), &made, &what)?;
-        self.functions.make_ready(&statement)?;
-        let (state, runtime) = self.query_state();
+        may_make(self.core.tables.catalog().entries()?.get(&made.name), &made, &what)?;
+        self.core.functions.make_ready(&statement)?;
+        let (state, runtime) = self.core.query_state();
         let planned = self.planned(&state, statement).await?;
         let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) = planned else {
             return Err(FrameError::query("this form of CREATE TABLE is not known: write CREATE TABLE name AS SELECT …"));
@@ -335,13 +333,13 @@ impl Session {
         }
         let named = names::readable(input).map_err(FrameError::from_planning)?;
         let query = Query::plan(state, named, runtime).await?;
-        Ok(keep(query, Place::NewTable { catalog: self.tables.catalog().clone(), made }))
+        Ok(keep(query, Place::NewTable { catalog: self.core.tables.catalog().clone(), made }))
     }
 
     async fn insert(&self, table: &str, statement: Parsed) -> Result<Statement, FrameError> {
-        let place = self.tables.place_of(table)?;
-        self.functions.make_ready(&statement)?;
-        let (state, runtime) = self.query_state();
+        let place = self.core.tables.place_of(table)?;
+        self.core.functions.make_ready(&statement)?;
+        let (state, runtime) = self.core.query_state();
         let columns = match &statement {
             Parsed::Statement(inner) => match inner.as_ref() {
                 ast::Statement::Insert(insert) => insert.columns.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -351,7 +349,7 @@ impl Session {
         };
         let planned = match self.planned(&state, statement).await {
             Err(FrameError::Query { message }) if message.starts_with("Column count doesn't match insert query") => {
-                let provider = self.context.table_provider(TableReference::bare(table)).await.map_err(FrameError::from_planning)?;
+                let provider = self.core.context.table_provider(TableReference::bare(table)).await.map_err(FrameError::from_planning)?;
                 let all = provider.schema().fields().iter().map(|field| field.name().clone()).collect();
                 let wanted: Vec<String> = if columns.is_empty() { all } else { columns };
                 return Err(FrameError::query(format!(
@@ -370,8 +368,8 @@ impl Session {
     }
 
     async fn comment(&self, name: &str, column: Option<String>, text: Option<String>, if_exists: bool) -> Result<Statement, FrameError> {
-        let known = self.tables.catalog().entries()?;
-        let Some(name) = self.tables.spelled(&known, name) else {
+        let known = self.core.tables.catalog().entries()?;
+        let Some(name) = self.core.tables.spelled(&known, name) else {
             if if_exists {
                 return self.change(ChangeKind::Nothing { why: format!("there is no table {name}: nothing was described") });
             }
@@ -381,8 +379,8 @@ impl Session {
         };
         if let Some(column) = &column {
             let reference = TableReference::bare(name.as_str());
-            self.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
-            let provider = self.context.table_provider(reference).await.map_err(FrameError::from_planning)?;
+            self.core.tables.make_ready(std::slice::from_ref(&reference), &mut Vec::new()).await?;
+            let provider = self.core.context.table_provider(reference).await.map_err(FrameError::from_planning)?;
             if provider.schema().column_with_name(column).is_none() {
                 let columns: Vec<String> = provider.schema().fields().iter().map(|field| field.name().clone()).collect();
                 return Err(FrameError::query(format!("{name} has no column {column}. Its columns are: {}", columns.join(", "))));
@@ -391,28 +389,15 @@ impl Session {
         self.change(ChangeKind::Describe { name, column, text })
     }
 
-    fn runtime(&self) -> Arc<QueryRuntime> {
-        Arc::new(QueryRuntime::new(
-            Arc::clone(&self.ask),
-            self.run.clone(),
-            self.on_error,
-            Arc::clone(&self.settings),
-            self.limits.clone(),
-            Arc::clone(&self.progress),
-        ))
-    }
-
-    /// The engine's state for one query, and what its calls go through.
-    fn query_state(&self) -> (SessionState, Arc<QueryRuntime>) {
-        let runtime = self.runtime();
-        let mut state = self.context.state();
-        state.config_mut().set_extension(Arc::clone(&runtime));
-        (state, runtime)
-    }
-
     async fn query(&self, statement: Parsed) -> Result<Query, FrameError> {
-        self.functions.make_ready(&statement)?;
-        let (state, runtime) = self.query_state();
+        let (state, runtime, plan) = self.rows_of(statement).await?;
+        Query::plan(state, plan, runtime).await
+    }
+
+    /// The plan of a statement that gives rows and changes nothing.
+    pub(crate) async fn rows_of(&self, statement: Parsed) -> Result<(SessionState, Arc<QueryRuntime>, LogicalPlan), FrameError> {
+        self.core.functions.make_ready(&statement)?;
+        let (state, runtime) = self.core.query_state();
         let planned = self.planned(&state, statement).await?;
         let reads_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         if reads_only.verify_plan(&planned).is_err() {
@@ -421,22 +406,21 @@ impl Session {
                  SELECT, COPY … TO, COMMENT ON, SHOW TABLES, SHOW FUNCTIONS, DESCRIBE",
             ));
         }
-        let named = names::readable(planned).map_err(FrameError::from_planning)?;
-        Query::plan(state, named, runtime).await
+        Ok((state, runtime, names::readable(planned).map_err(FrameError::from_planning)?))
     }
 
     /// The engine's own plan, with all tables registered that it names.
     async fn planned(&self, state: &SessionState, mut statement: Parsed) -> Result<LogicalPlan, FrameError> {
-        let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
-        references.extend(join::prepare(&mut statement)?);
-        self.tables.make_ready(&references, &mut Vec::new()).await?;
-        let statement = names::as_written_in_files(statement, &self.context, &references).await;
-        state.statement_to_plan(statement).await.map_err(|error| self.tables.explain_missing(error))
+        table_function::prepare(&mut statement)?;
+        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
+        self.core.tables.make_ready(&references, &mut Vec::new()).await?;
+        let statement = names::as_written_in_files(statement, &self.core.context, &references).await;
+        state.statement_to_plan(statement).await.map_err(|error| self.core.tables.explain_missing(error))
     }
 
     /// What the session's queries have done so far.
     pub fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.progress)
+        Arc::clone(&self.core.progress)
     }
 }
 
@@ -459,6 +443,7 @@ fn engine_state() -> SessionState {
 
     let mut logical = Optimizer::new().rules;
     logical.push(Arc::new(FilterBelowSemanticJoin));
+    logical.push(Arc::new(DropUnreadClusters));
     logical.push(Arc::new(DropUnreadCalls));
     SessionStateBuilder::new()
         .with_config(config)

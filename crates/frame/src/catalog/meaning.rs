@@ -60,7 +60,7 @@ pub(crate) enum Meaning {
 }
 
 /// What is made, and what of it may be there already.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Made {
     pub(crate) name: String,
     pub(crate) or_replace: bool,

@@ -15,11 +15,14 @@ mod threshold;
 mod vectors;
 mod way;
 
+pub(crate) use draw::Draw;
 pub(crate) use nearest_node::NearestRows;
 pub(crate) use node::{SemanticJoin, Wish};
 pub(crate) use outer::OuterExec;
 pub(crate) use plan::{embedding, plan, plan_nearest};
 pub(crate) use push::{FilterBelowSemanticJoin, filtered, reads_only};
-pub(crate) use similarity::{SimilarityJoin, prepare};
-pub(crate) use vectors::{Metric, Vectors};
+pub(crate) use similarity::{MOST_NEIGHBOURS, SimilarityJoin, compared};
+pub(crate) use side::PlannedSide;
+pub use vectors::Metric;
+pub(crate) use vectors::{Vectors, squared_distance};
 pub(crate) use way::Way;

@@ -147,7 +147,7 @@ impl SideVectors {
         let lists = match column.data_type() {
             DataType::FixedSizeList(field, _) | DataType::LargeList(field) => cast(column, &DataType::List(Arc::clone(field)))?,
             DataType::List(_) => Arc::clone(column),
-            other => return plan_err!("a similarity join compares texts or lists of numbers, not {other}"),
+            other => return plan_err!("only texts and lists of numbers can be compared, not {other}"),
         };
         let lists = lists.as_list::<i32>();
         let mut found: Option<Vectors> = None;

@@ -12,7 +12,7 @@ pub(crate) struct Vectors {
 
 /// How nearness is measured. More is nearer for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(crate) enum Metric {
+pub enum Metric {
     /// The cosine of the angle, from -1 to 1.
     #[default]
     Cosine,

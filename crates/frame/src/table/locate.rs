@@ -50,8 +50,8 @@ pub(crate) fn looks_like_path(name: &str) -> bool {
     name == "-" || name.contains(['.', '/', '\\', '*', '?']) || name.starts_with('~')
 }
 
-/// Finds the files of a source and takes each as a text, whatever its ending is.
-pub(super) fn locate_texts(source: &str) -> Result<Source, FrameError> {
+/// Finds the files of a source and takes each as of this format, whatever its ending is.
+pub(super) fn locate_as(source: &str, format: Format) -> Result<Source, FrameError> {
     let path = with_home(source);
     let found = if path.is_dir() {
         file_names(&path).into_iter().map(|name| path.join(name)).collect()
@@ -66,7 +66,7 @@ pub(super) fn locate_texts(source: &str) -> Result<Source, FrameError> {
         return Err(FrameError::table(format!("the directory {source} holds no file")));
     }
     let files = found.into_iter().map(|path| TextFile { shown: path.display().to_string(), path }).collect();
-    Ok(Source { format: Format::Text, files })
+    Ok(Source { format, files })
 }
 
 /// Finds the files of a source.

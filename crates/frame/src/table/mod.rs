@@ -27,6 +27,7 @@ use datafusion::prelude::SessionContext;
 use crate::catalog::Catalog;
 use crate::error::{FrameError, nearest};
 use crate::functions::Functions;
+pub(crate) use locate::Format as Readable;
 use locate::{Format, Source};
 pub(crate) use scan::FileScan;
 use scan::FileTable;
@@ -75,10 +76,22 @@ impl Tables {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The table of a source, whose files are of this format or known by their endings.
+    pub(crate) async fn open(&self, source: &str, format: Option<Format>) -> Result<Arc<dyn TableProvider>, FrameError> {
+        let found = match format {
+            _ if source == "-" => {
+                let spooled = self.spool_standard_input().await?;
+                Source { format: format.unwrap_or(spooled.format), ..spooled }
+            }
+            Some(format) => locate::locate_as(source, format)?,
+            None => locate::locate(source)?,
+        };
+        self.provider(found).await
+    }
+
     /// Registers a source under a name.
     pub(crate) async fn register(&self, name: &str, source: &str) -> Result<(), FrameError> {
-        let source = if source == "-" { self.spool_standard_input().await? } else { locate::locate(source)? };
-        let provider = self.provider(source).await?;
+        let provider = self.open(source, None).await?;
         let reference = TableReference::bare(name);
         // a name given again stands for the new source
         self.context.deregister_table(reference.clone()).map_err(FrameError::from_planning)?;
@@ -184,7 +197,7 @@ impl ReadText {
 
     /// The table of such files.
     pub(crate) fn table(source: &str) -> Result<Arc<dyn TableProvider>, FrameError> {
-        let Source { format, files } = locate::locate_texts(source)?;
+        let Source { format, files } = locate::locate_as(source, Format::Text)?;
         Ok(Arc::new(FileTable::read(format, files)?.0))
     }
 }

@@ -15,8 +15,8 @@ use datafusion::sql::sqlparser::ast::{self, ObjectName, VisitMut, VisitorMut};
 use super::{ReadText, Tables, TextFile, locate};
 use crate::catalog::{self, Catalog, DESCRIBED, Entries, Entry, Named, Place, ROUTINES, What};
 use crate::error::FrameError;
-use crate::join;
 use crate::names;
+use crate::table_function;
 use crate::write::{Existing, Format};
 
 impl Tables {
@@ -110,8 +110,8 @@ impl Tables {
         let mut statement = catalog::parse(query)?;
         self.functions.make_ready(&statement)?;
         let state = self.context.state();
-        let mut references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
-        references.extend(join::prepare(&mut statement)?);
+        table_function::prepare(&mut statement)?;
+        let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
         Box::pin(self.make_ready(&references, within)).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;
         let plan = state.statement_to_plan(statement).await.map_err(|error| self.explain_missing(error))?;
@@ -279,6 +279,15 @@ impl VisitorMut for FromRoot {
             && let ast::Value::SingleQuotedString(text) = &mut value.value
         {
             *text = absolute(text);
+        }
+        if let ast::TableFactor::Table { name, args: Some(arguments), .. } = table
+            && let Some(shape) = table_function::shape_of(&name.to_string())
+        {
+            for named in shape.named_tables(&mut arguments.args) {
+                if locate::looks_like_path(named) && named != "-" {
+                    *named = absolute(named);
+                }
+            }
         }
         ControlFlow::Continue(())
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod calls;
+mod cluster;
+mod dataframe;
 mod embed;
 mod failures;
 mod fake;

@@ -89,6 +89,23 @@ async fn a_limit_needs_no_more_rows_and_an_empty_side_gives_none() {
 }
 
 #[tokio::test]
+async fn subqueries_and_names_of_with_stand_for_tables() {
+    let fake = Arc::new(Fake::new());
+    let session = of_texts(&fake);
+    let by_name = table(&session, "SELECT * FROM similarity_join('l', 't', 'r', 't', k => 2)").await;
+    let nested = "SELECT * FROM similarity_join((SELECT * FROM l), t, (SELECT id, t FROM (SELECT * FROM r)), t, k => 2)";
+    assert_eq!(table(&session, nested).await, by_name);
+    let with = "WITH a AS (SELECT * FROM l), b AS (SELECT * FROM r) SELECT * FROM similarity_join(a, t, right_on => t, right => 'b', k => 2)";
+    assert_eq!(table(&session, with).await, by_name);
+    let calls = "SELECT id, near.t FROM similarity_join((SELECT id, semantic_map('Say {{ t }}', t) AS t FROM l WHERE id > 2), 't',
+                 (SELECT t FROM r WHERE semantic_predicate('Is {{ t }} long?', t)), 't') AS near WHERE rank = 1";
+    insta::assert_snapshot!(table(&session, calls).await);
+    insta::assert_snapshot!(session.plan(calls).await.unwrap().explain());
+    let again = "SELECT id, t_right_right FROM similarity_join((SELECT * FROM similarity_join('l', 't', 'r', 't')), 't_right', 'r', 't') ORDER BY id";
+    insta::assert_snapshot!(table(&session, again).await);
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told() {
     let fake = Arc::new(Fake::new());
     let session = of_texts(&fake);

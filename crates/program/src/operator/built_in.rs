@@ -298,6 +298,10 @@ impl BuiltIn {
     pub(super) fn user(&self, values: &[Value]) -> Result<Option<String>, ProgramError> {
         Ok(match (&self.question, values) {
             (Question::Text, [value, ..]) => Some(as_text(value)),
+            (Question::Template(template), _) if values.iter().any(Value::is_null) => {
+                let blank = |value: &Value| if value.is_null() { Value::String(String::new()) } else { value.clone() };
+                Some(template.render(&values.iter().map(blank).collect::<Vec<_>>())?)
+            }
             (Question::Template(template), _) => Some(template.render(values)?),
             (Question::Text, []) | (Question::Group { .. }, _) => None,
         })

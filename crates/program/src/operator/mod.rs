@@ -28,6 +28,8 @@ pub struct Program {
     name: Arc<str>,
     variables: Arc<[String]>,
     way: Way,
+    /// Whether a row is asked about although a NULL is among its inputs.
+    takes_nulls: bool,
 }
 
 /// How a program gets to its value.
@@ -118,13 +120,19 @@ impl Program {
     pub fn of_module(name: &str, module: Arc<dyn Module>) -> Result<Program, ProgramError> {
         let composed = Composed::new(module)?;
         let variables = composed.signature().inputs().iter().map(|field| field.name.clone()).collect();
-        Ok(Program { name: name.into(), variables, way: Way::Composed(composed) })
+        Ok(Program { name: name.into(), variables, way: Way::Composed(composed), takes_nulls: false })
     }
 
     /// The program given these of its variables alone, in this order.
     #[must_use]
     pub fn given(self, variables: Vec<String>) -> Program {
         Program { variables: variables.into(), ..self }
+    }
+
+    /// A row with a NULL among its inputs is asked about too, as long as another is not blank: NULL is blank in a template.
+    #[must_use]
+    pub fn taking_nulls(self) -> Program {
+        Program { takes_nulls: true, ..self }
     }
 
     /// The name in SQL and in the ledger.
@@ -140,7 +148,7 @@ impl Program {
     /// Whether a row is asked about where this variable has no value.
     pub fn may_be_null(&self, variable: usize) -> bool {
         match &self.way {
-            Way::BuiltIn(built_in) => built_in.is_about_groups(),
+            Way::BuiltIn(built_in) => self.takes_nulls || built_in.is_about_groups(),
             Way::Composed(composed) => {
                 let field = self.variables.get(variable).and_then(|name| composed.signature().field(name));
                 field.is_some_and(|(_, field)| field.is_optional())
