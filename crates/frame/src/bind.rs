@@ -295,7 +295,8 @@ fn column_name(argument: &Expr) -> Option<String> {
     match argument {
         // what the engine calls the column of an aggregate, such as max(text), is no name of a variable
         Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => (!column.name.contains('(')).then(|| column.name.clone()),
-        Expr::Alias(alias) => Some(alias.name.clone()),
+        // nor is what it calls a function that was called by another name
+        Expr::Alias(alias) => (!alias.name.contains('(')).then(|| alias.name.clone()),
         Expr::Cast(cast) => column_name(&cast.expr),
         _ => None,
     }

@@ -87,6 +87,7 @@ mod write;
 /// The columns in memory that rows come in, of the version the query engine stands on.
 pub use arrow;
 pub use catalog::{Change, Destination, Keep, Statement};
+pub use dataframe::{Clusters, DataFrame, Grouped, IntoExpr, IntoSort, Metric, asc, col, desc, ident};
 /// The query engine under the frame.
 pub use datafusion;
 /// How two sides of a join go together.
@@ -95,7 +96,6 @@ pub use datafusion::common::JoinType;
 pub use datafusion::execution::SendableRecordBatchStream;
 /// What stands in verbs: columns, literals, comparisons, calls.
 pub use datafusion::logical_expr::{Expr, lit, when};
-pub use dataframe::{Clusters, DataFrame, Grouped, IntoExpr, IntoSort, Metric, asc, col, desc, ident};
 pub use error::FrameError;
 pub use execute::OperatorFigures;
 pub use explain::Explain;
@@ -130,7 +130,7 @@ pub mod prelude {
     pub use crate::scalars;
     pub use crate::semantic::{self, Demo, Label, Summary};
     pub use crate::{
-        Clusters, DataFrame, Existing, Expr, Format, FrameError, IntoExpr, IntoSort, JoinType, Metric, Query, Session, SessionOptions, Target, asc,
-        col, desc, ident, lit, when,
+        Clusters, DataFrame, Existing, Expr, Format, FrameError, IntoExpr, IntoSort, JoinType, Metric, Query, Session, SessionOptions,
+        Target, asc, col, desc, ident, lit, when,
     };
 }

@@ -109,7 +109,8 @@ impl Shape {
             }
         }
         let filled = placed.into_iter().zip(self.arguments).map(|(slot, argument)| {
-            slot.or_else(|| argument.kind.usual()).ok_or_else(|| format!("{function} takes {}, and {} is missing", self.names(), argument.name))
+            slot.or_else(|| argument.kind.usual())
+                .ok_or_else(|| format!("{function} takes {}, and {} is missing", self.names(), argument.name))
         });
         filled.collect()
     }
@@ -152,6 +153,7 @@ impl Shape {
 
     /// What is wrong with an argument's value.
     pub(crate) fn wrong(&self, what: &str, wanted: &str, value: &Expr) -> datafusion::common::DataFusionError {
+        let value = value.as_literal().map_or_else(|| value.to_string(), ToString::to_string);
         plan_datafusion_err!("{what} of {} must be {wanted}, not {value}. Write {}", self.name, self.usage)
     }
 

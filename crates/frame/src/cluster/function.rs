@@ -6,9 +6,9 @@ use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
 
+use super::MOST_CLUSTERS;
 use super::kmeans::Search;
 use super::node::{Clustered, Labels};
-use super::MOST_CLUSTERS;
 use crate::join::compared;
 use crate::table_function::{Argument, Kind, Shape};
 

@@ -39,8 +39,7 @@ impl ClusterExec {
         let fields = side.input.schema().fields().iter().cloned().chain(labels.fields()).collect::<Vec<_>>();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let equivalence = EquivalenceProperties::new(Arc::clone(&schema));
-        let properties =
-            PlanProperties::new(equivalence, Partitioning::UnknownPartitioning(1), EmissionType::Final, Boundedness::Bounded);
+        let properties = PlanProperties::new(equivalence, Partitioning::UnknownPartitioning(1), EmissionType::Final, Boundedness::Bounded);
         ClusterExec { side, search, labels, schema, properties: Arc::new(properties) }
     }
 
@@ -54,7 +53,8 @@ impl ClusterExec {
         let embedded = self.side.vectors(&rows, context).await?;
         let search = self.search;
         // how many rows have each vector
-        let weights: Vec<f64> = embedded.value_of.iter().map(|value| rows.rows_of.get(*value as usize).map_or(1, Vec::len) as f64).collect();
+        let weights: Vec<f64> =
+            embedded.value_of.iter().map(|value| rows.rows_of.get(*value as usize).map_or(1, Vec::len) as f64).collect();
         let vectors = embedded.vectors;
         let found = tokio::task::spawn_blocking(move || search.clusters(&vectors, &weights)).await;
         let found = found.map_err(|error| exec_datafusion_err!("the search for clusters was broken off: {error}"))?;

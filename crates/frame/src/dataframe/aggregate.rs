@@ -1,8 +1,9 @@
 //! Groups, and what is made of each.
 
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr_rewriter::normalize_cols;
 use datafusion::logical_expr::utils::find_aggregate_exprs;
 
 use super::{DataFrame, Framed, IntoExpr};
@@ -39,10 +40,14 @@ impl Grouped {
     /// [`FrameError::Query`].
     pub fn aggregate(self, aggregates: impl IntoIterator<Item = impl IntoExpr>) -> Framed {
         let Grouped { frame, groups } = self;
-        let wanted: Vec<Expr> = aggregates.into_iter().map(IntoExpr::into_expr).collect();
+        let wanted = aggregates.into_iter().map(IntoExpr::into_expr);
+        // the engine names an aggregate by its columns with their tables
+        let wanted = normalize_cols(wanted, &frame.plan).map_err(FrameError::from_planning)?;
         let found = find_aggregate_exprs(wanted.iter());
         if groups.is_empty() && found.is_empty() {
-            return Err(FrameError::query("there is nothing to aggregate: name an aggregate such as count(col(\"id\")), or a key to group by"));
+            return Err(FrameError::query(
+                "there is nothing to aggregate: name an aggregate such as count(col(\"id\")), or a key to group by",
+            ));
         }
         let keys = groups.len();
         let grouped = frame.built(|plan| plan.aggregate(groups, found))?;

@@ -17,7 +17,10 @@ pub fn ident(name: impl Into<String>) -> Expr {
 
 pub(super) fn column(name: String) -> Column {
     match name.rsplit_once('.') {
-        Some((table, column)) if !table.is_empty() && !column.is_empty() => Column::new(Some(TableReference::bare(table)), column),
+        // what the engine calls an expression, such as upper(t.text), is a name as a whole
+        Some((table, column)) if !table.is_empty() && !column.is_empty() && !name.contains('(') => {
+            Column::new(Some(TableReference::bare(table)), column)
+        }
         _ => Column::new_unqualified(name),
     }
 }

@@ -43,9 +43,9 @@ impl DataFrame {
         let on: Vec<Expr> = on.into_iter().map(IntoExpr::into_expr).collect();
         let joined = self.built(|plan| plan.join_on(right.plan, kind, on));
         joined.map_err(|error| match error {
-            FrameError::Query { message } if message.contains("duplicate") || message.contains("mbiguous") => {
-                FrameError::query(format!("{message}. Where both sides have a column of one name, give each side a name: frame.alias(\"a\"), then col(\"a.id\")"))
-            }
+            FrameError::Query { message } if message.contains("duplicate") || message.contains("mbiguous") => FrameError::query(format!(
+                "{message}. Where both sides have a column of one name, give each side a name: frame.alias(\"a\"), then col(\"a.id\")"
+            )),
             other => other,
         })
     }
@@ -62,10 +62,10 @@ impl DataFrame {
         let (of_left, of_right) = (keys_of(&left)?, keys_of(&right)?);
         let keys = (of_left.clone(), of_right.clone());
         let joined = left.built(|plan| plan.join(right.plan, kind, keys, None))?;
-        // of two columns with one name, that of the side which may be without a row goes
-        let gone = if kind == JoinType::Right { &of_left } else { &of_right };
-        let kept = |column: Column| match of_left.iter().position(|own| *own == column).and_then(|place| of_right.get(place)) {
-            Some(other) if kind == JoinType::Full => {
+        // of two columns with one name there is one in the result: that of a side which has every row, or either's
+        let kept = |column: Column| match (kind, of_left.iter().position(|own| *own == column).and_then(|place| of_right.get(place))) {
+            (JoinType::Right, Some(other)) => Expr::Column(other.clone()),
+            (JoinType::Full, Some(other)) => {
                 let either = vec![Expr::Column(column.clone()), Expr::Column(other.clone())];
                 coalesce(either).alias_qualified(column.relation, column.name)
             }
@@ -74,7 +74,7 @@ impl DataFrame {
         let columns = joined.plan.schema().columns().into_iter();
         let all: Vec<Expr> = match kind {
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-                columns.filter(|column| !gone.contains(column)).map(kept).collect()
+                columns.filter(|column| !of_right.contains(column)).map(kept).collect()
             }
             _ => return Ok(joined),
         };
@@ -132,7 +132,9 @@ impl DataFrame {
     pub fn with_cluster_labels(self, by: impl IntoExpr, clusters: &Clusters) -> Framed {
         let Clusters { count, label_column, centroid_column, seed, restarts } = clusters.clone();
         if !(1..=MOST_CLUSTERS).contains(&(count as u64)) || restarts == 0 {
-            return Err(FrameError::query(format!("clusters are from 1 to {MOST_CLUSTERS}, with 1 restart or more; not {count} with {restarts}")));
+            return Err(FrameError::query(format!(
+                "clusters are from 1 to {MOST_CLUSTERS}, with 1 restart or more; not {count} with {restarts}"
+            )));
         }
         let (frame, embed, added) = self.embedded(by.into_expr(), "cluster")?;
         let DataFrame { core, plan } = frame;

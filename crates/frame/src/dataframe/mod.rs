@@ -21,9 +21,9 @@ pub use aggregate::Grouped;
 pub use columns::{IntoExpr, IntoSort, asc, col, desc, ident};
 pub use join::{Clusters, Metric};
 
-use crate::session_core::Core;
 use crate::error::FrameError;
 use crate::names;
+use crate::session_core::Core;
 
 /// A lazy table of a session. It is cheap to clone, and what one verb makes is a new one.
 ///
@@ -216,11 +216,7 @@ impl DataFrame {
     ///
     /// # Errors
     /// [`FrameError::Query`].
-    pub fn distinct_on(
-        self,
-        keys: impl IntoIterator<Item = impl IntoExpr>,
-        order_by: impl IntoIterator<Item = impl IntoSort>,
-    ) -> Framed {
+    pub fn distinct_on(self, keys: impl IntoIterator<Item = impl IntoExpr>, order_by: impl IntoIterator<Item = impl IntoSort>) -> Framed {
         let keys: Vec<Expr> = keys.into_iter().map(IntoExpr::into_expr).collect();
         // the engine wants the keys in front of any other order
         let order: Vec<Sort> = order_by.into_iter().map(IntoSort::into_sort).collect();

@@ -40,14 +40,14 @@ async fn the_verb_is_the_function() {
     let session = with_texts(&fake);
     let shown = async |frame: DataFrame| arrow::util::pretty::pretty_format_batches(&frame.collect().await.unwrap()).unwrap().to_string();
     for seed in 0..6 {
-        let clusters =
-            Clusters { label_column: "g".into(), centroid_column: Some("c".into()), seed, restarts: 3, ..Clusters::new(3) };
+        let clusters = Clusters { label_column: "g".into(), centroid_column: Some("c".into()), seed, restarts: 3, ..Clusters::new(3) };
         let framed = session.table("r").await.unwrap().with_cluster_labels("t", &clusters).unwrap();
         let sql = format!("SELECT * FROM semantic_cluster(r, t, 3, label => 'g', centroid => 'c', seed => {seed}, restarts => 3)");
         assert_eq!(shown(framed).await, table(&session, &sql).await);
     }
     let computed = semantic::map("Say {{ t }}").input("t");
-    let framed = session.table("r").await.unwrap().with_cluster_labels(computed, &Clusters::new(2)).unwrap().select(["id", "cluster_label"]);
+    let framed =
+        session.table("r").await.unwrap().with_cluster_labels(computed, &Clusters::new(2)).unwrap().select(["id", "cluster_label"]);
     let sql = "SELECT id, cluster_label FROM semantic_cluster((SELECT id, semantic_map('Say {{ t }}', t) AS said FROM r), said, k => 2)";
     assert_eq!(shown(framed.unwrap()).await, table(&session, sql).await);
 }
@@ -105,7 +105,7 @@ async fn what_is_wrong_is_told() {
         "'r', 't', centroid => 'cluster_label'",
         "'r', 't', cluster => 3",
         "'q', 't'",
-        "(VALUES (1)), 't'",
+        "(SELECT 1 AS one), 't'",
         "7, 't'",
     ] {
         told.push(session.plan(&format!("SELECT * FROM semantic_cluster({arguments})")).await.map(|_| ()).unwrap_err().to_string());

@@ -95,7 +95,8 @@ async fn subqueries_and_names_of_with_stand_for_tables() {
     let by_name = table(&session, "SELECT * FROM similarity_join('l', 't', 'r', 't', k => 2)").await;
     let nested = "SELECT * FROM similarity_join((SELECT * FROM l), t, (SELECT id, t FROM (SELECT * FROM r)), t, k => 2)";
     assert_eq!(table(&session, nested).await, by_name);
-    let with = "WITH a AS (SELECT * FROM l), b AS (SELECT * FROM r) SELECT * FROM similarity_join(a, t, right_on => t, right => 'b', k => 2)";
+    let with =
+        "WITH a AS (SELECT * FROM l), b AS (SELECT * FROM r) SELECT * FROM similarity_join(a, t, right_on => t, right => 'b', k => 2)";
     assert_eq!(table(&session, with).await, by_name);
     let calls = "SELECT id, near.t FROM similarity_join((SELECT id, semantic_map('Say {{ t }}', t) AS t FROM l WHERE id > 2), 't',
                  (SELECT t FROM r WHERE semantic_predicate('Is {{ t }} long?', t)), 't') AS near WHERE rank = 1";

@@ -213,7 +213,7 @@ impl Program {
         let predict = Arc::new(Predict::new(signature));
         let (form, system) = (Arc::new(form), Arc::from(""));
         let built_in = BuiltIn { predict, form, system, question, contract, layout, kind }.written();
-        Program { name: kind.into(), variables, way: Way::BuiltIn(built_in) }
+        Program { name: kind.into(), variables, way: Way::BuiltIn(built_in), takes_nulls: false }
     }
 
     /// The variable in this place stands for the texts of a group's rows; the others have one value for the group.

@@ -31,7 +31,7 @@ impl Program {
         if examples.is_empty() {
             return Ok(self);
         }
-        let Program { name, variables, way: Way::BuiltIn(built_in) } = self else {
+        let Program { name, variables, way: Way::BuiltIn(built_in), takes_nulls } = self else {
             return Err(ProgramError::Example { number: 1, why: "a program brings its own examples".to_owned() });
         };
         let read = |(place, example): (usize, &Demo)| {
@@ -39,7 +39,7 @@ impl Program {
             record.map_err(|why| ProgramError::Example { number: place + 1, why })
         };
         let more = examples.iter().enumerate().map(read).collect::<Result<Vec<Record>, ProgramError>>()?;
-        Ok(Program { name, variables, way: Way::BuiltIn(built_in.showing(more)) })
+        Ok(Program { name, variables, way: Way::BuiltIn(built_in.showing(more)), takes_nulls })
     }
 }
 

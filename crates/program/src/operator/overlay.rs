@@ -50,7 +50,7 @@ impl Program {
         let paths: Vec<&str> = saved.paths().collect();
         let [path] = paths.as_slice() else { return Err(OverlayError::Parts(paths.len())) };
         let (instructions, demos) = saved.told(path);
-        let Program { name, variables, way: Way::BuiltIn(mut built_in) } = self else { return Err(OverlayError::NoOperator) };
+        let Program { name, variables, way: Way::BuiltIn(mut built_in), takes_nulls } = self else { return Err(OverlayError::NoOperator) };
         let outputs: Vec<String> = built_in.predict.signature().outputs().iter().map(|field| field.name.clone()).collect();
         let names = Names::of(saved.about.signature.as_ref(), &demos, &variables, &outputs)?;
         if let Some(instructions) = instructions.filter(|text| !is_plain(text, saved.about.signature.as_ref())) {
@@ -73,7 +73,7 @@ impl Program {
             let output = if alone { written.into_iter().next().map_or(Value::Null, |(_, value)| value) } else { Value::Object(written) };
             examples.push((place + 1, Demo { inputs, output }));
         }
-        let mut program = Program { name, variables, way: Way::BuiltIn(built_in) };
+        let mut program = Program { name, variables, way: Way::BuiltIn(built_in), takes_nulls };
         for (number, example) in examples {
             program = program.with_demos(std::slice::from_ref(&example)).map_err(|error| OverlayError::Demo {
                 number,
