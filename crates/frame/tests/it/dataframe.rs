@@ -462,7 +462,11 @@ proptest! {
             }
             let (framed, queried) = (shown(&frame).await, table(&with_tables(&of_sql), &sql).await);
             prop_assert_eq!(in_any_order(&framed), in_any_order(&queried), "{}", sql);
-            prop_assert_eq!(questions(&of_frame), questions(&of_sql), "{}", sql);
+            // a GROUP BY over groups groups SQL's rows by what hangs on the keys too, which may ask what nobody reads; a frame does not
+            let (by_frame, by_sql) = (questions(&of_frame), questions(&of_sql));
+            prop_assert!(by_frame.iter().all(|question| by_sql.contains(question)) && by_frame.len() <= by_sql.len(), "{}", sql);
+            let groups = steps.iter().filter(|step| matches!(step, Step::Counted)).count();
+            prop_assert!(groups > 1 || by_frame == by_sql, "{}", sql);
             Ok(())
         })?;
     }
