@@ -57,6 +57,7 @@ fn plan_json(query: &Query, estimates: &[OperatorEstimate], prepared: &Prepared,
                 json!({ "likely": tokens.likely, "low": tokens.low, "high": tokens.high, "measured": load.measured.is_some() })
             }),
             "dollars": price.map(dollars),
+            "why": estimate.why,
         }));
     }
     json!({

@@ -57,7 +57,8 @@ pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit,
     });
     register_tables(&planning.session, &arguments.tables).await?;
     let explained = Explain::of(&text);
-    let (query, destination) = match planning.session.statement(explained.map_or(text.as_str(), |explain| explain.query)).await? {
+    let statement = explained.map_or(text.as_str(), |explain| explain.query);
+    let (mut query, destination) = match planning.session.statement(statement).await? {
         Statement::Rows(query) => (query, None),
         Statement::Change(change) => return changed(arguments, &planning.session, change, explained.is_some()),
         Statement::Keep(keep) => {
@@ -81,6 +82,15 @@ pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit,
         prepared.expect(query.asked())?;
         let must_know = plans_only || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
+        planning.know(&prepared);
+        if query.depends_on_prices() {
+            // it was planned before anybody knew whom it asks, and what that costs
+            query = match planning.session.statement(statement).await? {
+                Statement::Rows(again) => again,
+                Statement::Keep(again) => again.into_parts().0,
+                Statement::Change(_) => query,
+            };
+        }
     }
     if plans_only {
         return explain::plan(&query, &prepared, as_json).await;
@@ -257,6 +267,7 @@ pub(crate) fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -
         });
         let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
         lines.push(format!("price  {}  {requests}  {text}", estimate.description));
+        lines.extend(estimate.why.as_ref().map(|why| format!("       {why}")));
         total = total.zip(price).map(|(sum, one)| Estimate {
             likely: sum.likely + one.likely,
             low: sum.low + one.low,

@@ -24,7 +24,7 @@ use crate::catalog::{
     may_make_function, meaning,
 };
 use crate::error::FrameError;
-use crate::execute::QueryRuntime;
+use crate::execute::{Planning, QueryRuntime};
 use crate::function::{ReduceMarker, markers};
 use crate::functions::Functions;
 use crate::join::{self, FilterBelowSemanticJoin, SimilarityJoin};
@@ -406,7 +406,9 @@ impl Session {
     fn query_state(&self) -> (SessionState, Arc<QueryRuntime>) {
         let runtime = self.runtime();
         let mut state = self.context.state();
-        state.config_mut().set_extension(Arc::clone(&runtime));
+        let config = state.config_mut();
+        config.set_extension(Arc::clone(&runtime));
+        config.options_mut().extensions.insert(Planning { runtime: Arc::clone(&runtime) });
         (state, runtime)
     }
 

@@ -2,11 +2,14 @@
 
 mod calibrate;
 mod draw;
+mod foretell;
+mod judge;
 mod nearest;
 mod nearest_node;
 mod node;
 mod outer;
 mod pairs;
+mod pick;
 mod plan;
 mod push;
 mod side;
@@ -18,7 +21,7 @@ mod way;
 pub(crate) use nearest_node::NearestRows;
 pub(crate) use node::{SemanticJoin, Wish};
 pub(crate) use outer::OuterExec;
-pub(crate) use plan::{embedding, plan, plan_nearest};
+pub(crate) use plan::{embedding, pairs_in, plan, plan_nearest};
 pub(crate) use push::{FilterBelowSemanticJoin, filtered, reads_only};
 pub(crate) use similarity::{SimilarityJoin, prepare};
 pub(crate) use vectors::{Metric, Vectors};

@@ -17,6 +17,8 @@ use super::nearest_node::NearestRows;
 use super::node::SemanticJoin;
 use super::outer::OuterExec;
 use super::pairs::{END_COLUMN, PairsExec};
+use super::pick::InputSide;
+use super::push::reads_only;
 use super::side::PlannedSide;
 use crate::execute::{Keep, PlannedCall, QueryRuntime, SemanticExec, added_fields};
 use crate::node::SemanticCall;
@@ -54,6 +56,7 @@ pub(crate) fn plan(
         condition,
         ends,
         node.wish,
+        node.call.bound.arguments.iter().map(|argument| side_of(argument, node)).collect(),
     );
     let columns = left.schema().fields().len() + right.schema().fields().len();
     let end: Arc<dyn PhysicalExpr> = Arc::new(Column::new(END_COLUMN, columns));
@@ -69,6 +72,17 @@ pub(crate) fn plan(
     let keep = Keep { predicate: Arc::new(BinaryExpr::new(end, SqlOperator::Or, matches)), projection: None };
     let schema: Arc<Schema> = Arc::new(node_schema(node));
     Ok(Arc::new(OuterExec::new(Arc::new(asked.keeping(keep, None)?), node.kind, schema, columns)))
+}
+
+/// The side that an input of the question is read from.
+fn side_of(argument: &Expr, node: &SemanticJoin) -> InputSide {
+    if reads_only(argument, node.left.schema()) {
+        InputSide::Left
+    } else if reads_only(argument, node.right.schema()) {
+        InputSide::Right
+    } else {
+        InputSide::Neither
+    }
 }
 
 /// Plans a similarity join over inputs that are planned already.
@@ -97,6 +111,11 @@ pub(crate) fn embedding(plan: &dyn ExecutionPlan) -> Vec<SemanticExec> {
         return pairs.embedding();
     }
     plan.downcast_ref::<NearestExec>().map(NearestExec::embedding).unwrap_or_default()
+}
+
+/// The operator that makes pairs, if it is one.
+pub(crate) fn pairs_in(plan: &dyn ExecutionPlan) -> Option<&PairsExec> {
+    plan.downcast_ref::<PairsExec>()
 }
 
 fn node_schema(node: &SemanticJoin) -> Schema {
