@@ -51,7 +51,7 @@ impl PairsExec {
 fn range(known: &Circumstances, expected: &Expected) -> AskingRange {
     let tokens = known.pair_tokens();
     let asking = |requests: u64| Asking { requests, prompt_tokens: requests.saturating_mul(tokens) };
-    let all = known.left.saturating_mul(known.right);
+    let all = known.all_pairs();
     AskingRange {
         low: asking(fewest_questions(known, expected.way)),
         likely: asking(expected.questions),

@@ -32,6 +32,9 @@ use crate::execute::{PlannedCall, SemanticExec};
 pub(crate) const END_COLUMN: &str = "pairs_end#";
 /// Pairs in one batch; small, so that a limit is met without making many that nobody asks about.
 const BATCH_PAIRS: usize = 256;
+/// Pairs that are looked at without a question, to know how many other conditions leave; and in one batch.
+const COUNTED_PAIRS: usize = 1_000_000;
+const COUNTED_AT_ONCE: usize = 16_384;
 /// Bytes of a token, roughly.
 const TOKEN_BYTES: u64 = 4;
 
@@ -113,6 +116,7 @@ impl PairsExec {
         Circumstances {
             left: left.0,
             right: right.0,
+            pairs: None,
             left_tokens: left.1,
             right_tokens: right.1,
             question_tokens: (program.system().len() as u64).div_ceil(TOKEN_BYTES) + QUESTION_TOKENS,
@@ -153,7 +157,8 @@ impl PairsExec {
         let sides = futures::try_join!(self.left.collect(Arc::clone(&context)), self.right.collect(Arc::clone(&context)))?;
         let (left, right) = (Arc::new(sides.0), Arc::new(sides.1));
         let size = |side: &Side| (side.values() as u64, side.mean_bytes().div_ceil(TOKEN_BYTES));
-        let choice = choose(&self.circumstances(size(&left), size(&right)), self.wish.way);
+        let known = Circumstances { pairs: self.fitting(&left, &right)?, ..self.circumstances(size(&left), size(&right)) };
+        let choice = choose(&known, self.wish.way);
         let pick = match choice.expected.way {
             Way::Embedding => {
                 let vectors =
@@ -187,6 +192,21 @@ impl PairsExec {
         }
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(pairs.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+
+    /// How many pairs of rows the condition leaves, where there is one and counting them takes no time.
+    fn fitting(&self, left: &Side, right: &Side) -> Result<Option<u64>> {
+        let with_value = |side: &Side| (0..side.rows.num_rows() as u32).filter(|row| side.has_value(*row)).collect::<Vec<u32>>();
+        let (lefts, rights) = (with_value(left), with_value(right));
+        if self.condition.is_none() || lefts.len().saturating_mul(rights.len()) > COUNTED_PAIRS {
+            return Ok(None);
+        }
+        let mut fitting = 0;
+        for lefts in lefts.chunks((COUNTED_AT_ONCE / rights.len().max(1)).max(1)) {
+            let pairs: Vec<(u32, Option<u32>)> = lefts.iter().flat_map(|left| rights.iter().map(|right| (*left, Some(*right)))).collect();
+            fitting += self.satisfied(&self.batch(left, right, &pairs)?)?.map_or(pairs.len(), |fit| fit.true_count());
+        }
+        Ok(Some(fitting as u64))
     }
 
     /// Which rows satisfy the condition.

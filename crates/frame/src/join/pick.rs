@@ -21,11 +21,20 @@ use crate::cell::{Cells, json_value, readable};
 use crate::execute::{PlannedCall, SemanticExec, added_fields};
 use crate::node::SemanticCall;
 
-/// Pairs that are asked about of those that were chosen and of those that were not.
+/// Pairs that are asked about of those that were chosen, and at least of those that were not.
 pub(crate) const SAMPLED_CHOSEN: u64 = 60;
-pub(crate) const SAMPLED_LEFT: u64 = 200;
-/// Of the latter, where a match among them makes it doubtful whether enough was found.
-const SAMPLED_MORE: u64 = 800;
+const SAMPLED_LEAST: u64 = 200;
+/// So many are never too many; above, an eighth of the pairs is the most.
+const SAMPLED_ALWAYS: u64 = 800;
+/// Matches that a sample would be expected to hold if too much had been overlooked: with none in it that is unlikely (5 %).
+const TELLING: f64 = 3.0;
+
+/// How many of the pairs that were not chosen are to be asked about, where so many matches were found.
+pub(crate) fn sample_size(left_out: u64, found: f64, recall: f64) -> u64 {
+    let overlooked = (found * (1.0 - recall) / recall).max(f64::MIN_POSITIVE);
+    let wanted = (TELLING * left_out as f64 / overlooked).min(left_out as f64) as u64;
+    wanted.clamp(SAMPLED_LEAST, SAMPLED_ALWAYS.max(left_out / 8)).min(left_out)
+}
 
 /// The side of a join that an input of its question is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,23 +166,17 @@ impl Picking<'_> {
         let some: Vec<(u32, u32)> = draw.some_of(some.len(), SAMPLED_CHOSEN as usize).into_iter().map(|place| some[place]).collect();
         let judged = self.pairs.judged(self.left, self.right, &some, context).await?;
         let found = chosen.len() as f64 * share(&judged);
-        let mut strays = Vec::new();
-        for wanted in [SAMPLED_LEFT, SAMPLED_MORE] {
-            // so many more as were chosen and will be passed over
-            let drawn = wanted.saturating_mul(total) / left_out.max(1) + 1;
-            let places = draw.some_of(total as usize, drawn as usize);
-            let pairs: Vec<(u32, u32)> =
-                places.into_iter().map(|place| self.pair(place / few, place % few)).filter(|pair| !chosen.contains(pair)).collect();
-            let judged = self.pairs.judged(self.left, self.right, &pairs, context).await?;
-            strays.extend(pairs.iter().zip(&judged).filter(|(_, matches)| **matches == Some(true)).map(|(pair, _)| *pair));
-            let missed = left_out as f64 * share(&judged);
-            if missed <= 0.0 || found / (found + missed) >= wish.recall() {
-                strays.sort_unstable();
-                strays.dedup();
-                return Ok(Some(strays));
-            }
-        }
-        Ok(None)
+        let wanted = sample_size(left_out, found, wish.recall());
+        // so many more as were chosen and will be passed over
+        let drawn = wanted.saturating_mul(total) / left_out.max(1) + 1;
+        let places = draw.some_of(total as usize, drawn as usize);
+        let pairs: Vec<(u32, u32)> =
+            places.into_iter().map(|place| self.pair(place / few, place % few)).filter(|pair| !chosen.contains(pair)).collect();
+        let judged = self.pairs.judged(self.left, self.right, &pairs, context).await?;
+        let missed = left_out as f64 * share(&judged);
+        let enough = missed <= 0.0 || found / (found + missed) >= wish.recall();
+        let strays = pairs.iter().zip(&judged).filter(|(_, matches)| **matches == Some(true)).map(|(pair, _)| *pair);
+        Ok(enough.then(|| strays.collect()))
     }
 }
 
@@ -181,4 +184,20 @@ impl Picking<'_> {
 fn share(judged: &[Option<bool>]) -> f64 {
     let known = judged.iter().flatten().count();
     judged.iter().filter(|matches| **matches == Some(true)).count() as f64 / known.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample_size;
+
+    #[test]
+    fn samples_are_large_enough_to_tell() {
+        // if more than 52 of a thousand matches were overlooked, three of them would lie in this sample
+        assert_eq!(sample_size(9_000, 1_000.0, 0.95), 512);
+        assert_eq!(sample_size(39_000, 1_000.0, 0.95), 2_222);
+        // few matches would need more than they are worth
+        assert_eq!(sample_size(4_788, 12.0, 0.95), 800);
+        assert_eq!((sample_size(90, 10.0, 0.95), sample_size(720, 0.0, 0.95)), (90, 720));
+        assert_eq!(sample_size(1_000_000, 900_000.0, 0.5), 200);
+    }
 }

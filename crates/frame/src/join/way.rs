@@ -3,7 +3,7 @@
 
 use corsac_wire::Usd;
 
-use super::pick::{SAMPLED_CHOSEN, SAMPLED_LEFT};
+use super::pick::{SAMPLED_CHOSEN, sample_size};
 use super::threshold::{SAMPLED_PER_STRATUM, strata_count};
 
 /// A way of joining.
@@ -58,6 +58,11 @@ pub(crate) struct Prices {
 }
 
 impl Circumstances {
+    /// Pairs that every question might be asked about.
+    pub(crate) fn all_pairs(&self) -> u64 {
+        self.pairs.unwrap_or_else(|| self.left.saturating_mul(self.right))
+    }
+
     /// Tokens of a question about a pair.
     pub(crate) fn pair_tokens(&self) -> u64 {
         self.question_tokens + self.left_tokens + self.right_tokens
@@ -73,9 +78,9 @@ impl Circumstances {
 pub(crate) fn fewest_questions(known: &Circumstances, way: Way) -> u64 {
     let pairs = known.left.saturating_mul(known.right);
     match way {
-        Way::Cross => pairs,
+        Way::Cross => known.all_pairs(),
         Way::Embedding => strata_count(pairs, known.left.max(known.right)).saturating_mul(SAMPLED_PER_STRATUM as u64).min(pairs),
-        Way::Classify => SAMPLED_LEFT.min(pairs),
+        Way::Classify => sample_size(pairs, 0.0, known.recall),
     }
 }
 
@@ -99,6 +104,8 @@ pub(crate) struct Circumstances {
     /// Mean tokens of a value.
     pub(crate) left_tokens: u64,
     pub(crate) right_tokens: u64,
+    /// Pairs that other conditions leave, where they were counted.
+    pub(crate) pairs: Option<u64>,
     /// Tokens of a question beside the values.
     pub(crate) question_tokens: u64,
     pub(crate) prices: Option<Prices>,
@@ -153,7 +160,7 @@ pub(crate) fn choose(known: &Circumstances, forced: Option<Way>) -> Choice {
 }
 
 fn cross(known: &Circumstances) -> Expected {
-    let pairs = known.left.saturating_mul(known.right);
+    let pairs = known.all_pairs();
     let cost = priced(known, pairs, known.pair_tokens(), ANSWER_TOKENS);
     Expected { way: Way::Cross, questions: pairs, choices: 0, texts: 0, cost }
 }
@@ -186,7 +193,9 @@ fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
             if !known.choices || known.recall >= 1.0 || few > MOST_CHOICES || listed > MOST_LISTED_TOKENS {
                 return None;
             }
-            let questions = many.saturating_mul(CHOSEN_PER_VALUE).saturating_add(SAMPLED_CHOSEN + SAMPLED_LEFT).min(pairs);
+            let chosen = many.saturating_mul(CHOSEN_PER_VALUE);
+            let sampled = sample_size(pairs.saturating_sub(chosen), chosen as f64, known.recall);
+            let questions = chosen.saturating_add(SAMPLED_CHOSEN + sampled).min(pairs);
             let chosen = priced(known, many, known.choice_tokens(few, few_tokens, many_tokens), CHOICE_TOKENS);
             let asked = priced(known, questions, known.pair_tokens(), ANSWER_TOKENS);
             Some(Expected { way, questions, choices: many, texts: 0, cost: Usd::from_pico(chosen.pico().saturating_add(asked.pico())) })
@@ -226,6 +235,7 @@ mod tests {
     const THOUSANDS: Circumstances = Circumstances {
         left: 1_000,
         right: 1_000,
+        pairs: None,
         left_tokens: 30,
         right_tokens: 30,
         question_tokens: 40,
@@ -248,6 +258,7 @@ mod tests {
         assert_eq!(way(Circumstances { right: 10, ..THOUSANDS }), Way::Classify);
         assert_eq!(way(Circumstances { left: 10, ..THOUSANDS }), Way::Classify);
         assert_eq!(way(Circumstances { right: 10, choices: false, ..THOUSANDS }), Way::Embedding);
+        assert_eq!(way(Circumstances { pairs: Some(900), ..THOUSANDS }), Way::Cross);
     }
 
     #[test]
@@ -273,7 +284,7 @@ mod tests {
     fn a_way_can_be_asked_for() {
         assert_eq!(choose(&THOUSANDS, Some(Way::Cross)).why, "asked for");
         let chosen = choose(&Circumstances { right: 10, ..THOUSANDS }, Some(Way::Classify)).expected;
-        assert_eq!((chosen.way, chosen.choices, chosen.questions), (Way::Classify, 1_000, 1_260));
+        assert_eq!((chosen.way, chosen.choices, chosen.questions), (Way::Classify, 1_000, 1_572));
         let impossible = choose(&THOUSANDS, Some(Way::Classify));
         assert_eq!((impossible.expected.way, impossible.why.as_str()), (Way::Cross, "classify cannot be used here"));
     }

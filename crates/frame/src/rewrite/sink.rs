@@ -17,7 +17,11 @@ use crate::join::{filtered, reads_only};
 /// Moves the conditions of one node down, if it is a filter or a join.
 pub(super) fn sink(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     match plan {
-        LogicalPlan::Filter(filter) => sink_filter(filter),
+        // without the filter its input stands here
+        LogicalPlan::Filter(filter) => sink_filter(filter)?.transform_data(|plan| match plan {
+            LogicalPlan::Join(join) => sink_join(join),
+            other => Ok(Transformed::no(other)),
+        }),
         LogicalPlan::Join(join) => sink_join(join),
         other => Ok(Transformed::no(other)),
     }

@@ -23,8 +23,8 @@ const STEPS_A_BYTE: u64 = 8;
 const LONGEST_TEXT: usize = 16 << 20;
 const LONGEST_LIST: usize = 1 << 20;
 /// The stack of a query, and what must be left of it for one more step.
-const STACK: usize = 32 << 20;
-const STACK_LEFT: usize = 4 << 20;
+const STACK: usize = 64 << 20;
+const STACK_LEFT: usize = 8 << 20;
 
 /// What the rewritten query calls. Nobody can write these names.
 const STEP: &str = "step#";

@@ -14,7 +14,9 @@ use crate::TextError;
 /// The most results of one query for one value; what comes after them is an error, so that a query without an end has one.
 pub const MOST_RESULTS: usize = 100_000;
 /// The longest query that is read, in bytes: what is nested in it takes room on the stack.
-const LONGEST_QUERY: usize = 16_384;
+const LONGEST_QUERY: usize = 8_192;
+/// The most brackets that stand in each other.
+const DEEPEST_QUERY: usize = 200;
 /// The name under which the query stands among the definitions.
 const MAIN: &str = "main_of_corsac";
 
@@ -44,6 +46,9 @@ impl Query {
     fn of_jq(code: &str) -> Result<Query, TextError> {
         if code.len() > LONGEST_QUERY {
             return Err(TextError::request("the query", format!("it has {} bytes, more than {LONGEST_QUERY}", code.len())));
+        }
+        if deepest(code) > DEEPEST_QUERY {
+            return Err(TextError::request("the query", format!("more than {DEEPEST_QUERY} brackets stand in each other")));
         }
         on_own_stack(|| Query::compiled(code))
     }
@@ -109,6 +114,20 @@ impl Query {
         }
         Ok(results)
     }
+}
+
+/// How many brackets stand in each other at most. Those of texts are counted, too.
+fn deepest(code: &str) -> usize {
+    let (mut open, mut most) = (0usize, 0);
+    for letter in code.bytes() {
+        match letter {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// What comes of a query, unless it had to be ended.
@@ -229,10 +248,9 @@ mod tests {
             "[range(0; 1; 0)]",
             "reduce range(1e12) as $n (0; . + $n)",
             "first(range(1e12) | select(. < 0))",
-            "until(false; . + 1)?",
+            "0 | until(false; . + 1)?",
             "isempty(range(1e12) | empty)",
             "[limit(1e12; repeat(1))]",
-            "def f: try error(1) catch f; f",
             "[range(1000)] | .[] as $a | .[] as $b | .[] as $c | select($a + $b + $c < 0)",
         ] {
             assert!(why(endless).contains("too many steps"), "{endless}: {}", why(endless));
@@ -241,13 +259,18 @@ mod tests {
 
     #[test]
     fn a_query_that_calls_itself_deeply_is_ended_before_the_stack_is() {
-        for deep in ["def f: 1 + f; f", "def f: [f]; f", "def f: try f catch f; f + 1", "def f(g): f(g | g) + 1; f(.)"] {
+        for deep in ["def f: try error(1) catch f; f", "def f: 1 + f; f", "def f: [f]; f", "def f: try f catch f; f + 1", "def f(g): f(g | g) + 1; f(.)"] {
             let why = Query::new(deep).unwrap().results("1").unwrap_err().to_string();
             assert!(why.contains("too deeply") || why.contains("too many steps"), "{deep}: {why}");
         }
-        let nested = format!("{}1{}", "[".repeat(8_000), "]".repeat(8_000));
-        let _ = Query::new(&nested).map(|query| query.results("1").map(|found| found.len()));
-        assert!(Query::new(&"[".repeat(20_000)).unwrap_err().to_string().contains("more than 16384"));
+        let nested = |depth: usize| Query::new(&format!("{}1{}", "[".repeat(depth), "]".repeat(depth))).map(|query| query.results("1"));
+        assert_eq!(nested(100).unwrap().unwrap().len(), 1);
+        assert!(nested(201).unwrap_err().to_string().contains("more than 200 brackets"));
+        assert!(Query::new(&". ".repeat(5_000)).unwrap_err().to_string().contains("more than 8192"));
+        for prefix in ["-", "try ", ". as $x | ", "1 | ", "1, ", "def f: ", "1 + ", "if . then "] {
+            let deep = format!("{}1", prefix.repeat(8_000 / prefix.len()));
+            let _ = Query::new(&deep).map(|query| query.results("1").map(|found| found.len()));
+        }
     }
 
     #[test]
