@@ -151,7 +151,9 @@ pub(crate) fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -
     });
     match total.and_then(|total| total.price) {
         Some(sum) => lines.push(format!("total  ≈ {} ({}–{}){requests}  {engine}", sum.likely, sum.low, sum.high)),
-        None => lines.push(format!("total  unknown: the catalog has no price, or the rows cannot be counted beforehand{requests}  {engine}")),
+        None => {
+            lines.push(format!("total  unknown: the catalog has no price, or the rows cannot be counted beforehand{requests}  {engine}"))
+        }
     }
     if let (EngineChoice::Openrouter, Some(origin)) = (prepared.choice, prepared.key_origin()) {
         lines.push(format!("key    from {origin}"));

@@ -4,9 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
-use corsac_frame::{
-    Change, Destination, Existing, Explain, Format, OnError, Query, Session, SessionOptions, Statement, Target, Written,
-};
+use corsac_frame::{Change, Destination, Existing, Explain, Format, OnError, Query, Session, SessionOptions, Statement, Target, Written};
 use corsac_wire::Usd;
 use serde::{Deserialize, Serialize};
 

@@ -84,10 +84,10 @@ pub use catalog::{Change, Destination, Keep, Statement};
 /// Rows under way, as the query engine hands them out.
 pub use datafusion::execution::SendableRecordBatchStream;
 pub use error::FrameError;
+pub use estimate::{Asking, AskingRange, OperatorEstimate, Rows, Sampled};
 pub use execute::OperatorFigures;
 pub use explain::Explain;
 pub use progress::{FailureCount, Progress};
-pub use estimate::{Asking, AskingRange, OperatorEstimate, Rows, Sampled};
 pub use query::{Asked, OperatorReport, Query, Watch};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
 pub use write::{Existing, Format, Target, Written, write};

@@ -21,12 +21,7 @@ impl Ledger {
     }
 }
 
-fn read(
-    connection: &Connection,
-    operator: &str,
-    calls: u64,
-    look: &mut dyn FnMut(&str, &str) -> ControlFlow<()>,
-) -> rusqlite::Result<()> {
+fn read(connection: &Connection, operator: &str, calls: u64, look: &mut dyn FnMut(&str, &str) -> ControlFlow<()>) -> rusqlite::Result<()> {
     let mut find = connection.prepare_cached(
         "SELECT newest.input, answer.body
          FROM (SELECT fingerprint, operator, outcome, input, id FROM call ORDER BY id DESC LIMIT ?2) AS newest

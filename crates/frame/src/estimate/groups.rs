@@ -162,16 +162,8 @@ impl Known {
 mod tests {
     use super::*;
 
-    const KNOWN: Known = Known {
-        rows: 10_000,
-        tokens_a_row: 30.0,
-        groups: 4,
-        seen_once: 0,
-        looked_at: 64,
-        one_group: false,
-        room: 6_000.0,
-        around: 50.0,
-    };
+    const KNOWN: Known =
+        Known { rows: 10_000, tokens_a_row: 30.0, groups: 4, seen_once: 0, looked_at: 64, one_group: false, room: 6_000.0, around: 50.0 };
 
     #[test]
     fn groups_go_on_as_they_begin() {

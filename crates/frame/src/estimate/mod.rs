@@ -19,8 +19,8 @@ use crate::cell::{Cells, readable};
 use crate::error::FrameError;
 use crate::execute::{PlannedCall, QueryRuntime, SemanticExec};
 use crate::join;
-pub(crate) use rows::{measure_rows, rows_entering, rows_of};
 use rows::{first_rows, is_cheap_to_start};
+pub(crate) use rows::{measure_rows, rows_entering, rows_of};
 
 /// What one call of a query will ask, as far as it can be known before it runs.
 #[derive(Debug, Clone)]

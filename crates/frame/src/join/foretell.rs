@@ -1,6 +1,5 @@
 //! What a join will ask, before it runs, by the way it is expected to go.
 
-
 use arrow::array::RecordBatch;
 use corsac_text::tokens::Vocabulary;
 use datafusion::common::Result;

@@ -93,8 +93,7 @@ impl Picking<'_> {
 
     /// The pairs that were chosen; where an answer is missing, all of the value.
     async fn choose(&self, context: &Arc<TaskContext>) -> Result<Option<HashSet<(u32, u32)>>> {
-        let few_side =
-            if self.few_is_right() { InputSide::Right } else { InputSide::Left };
+        let few_side = if self.few_is_right() { InputSide::Right } else { InputSide::Left };
         let (many, few) = self.sizes();
         let (call, sides) = (&self.pairs.call, &self.pairs.sides);
         let options = self.texts((0..few).map(|option| self.pair(0, option)), few_side)?;
@@ -138,9 +137,8 @@ impl Picking<'_> {
         let rows = self.rows(pairs);
         let batch = self.pairs.batch(self.left, self.right, &rows)?;
         let of_side = self.pairs.call.arguments.iter().zip(&self.pairs.sides).filter(|(_, own)| **own == side);
-        let columns = of_side
-            .map(|(argument, _)| readable(argument.evaluate(&batch)?.into_array(batch.num_rows())?))
-            .collect::<Result<Vec<_>>>()?;
+        let columns =
+            of_side.map(|(argument, _)| readable(argument.evaluate(&batch)?.into_array(batch.num_rows())?)).collect::<Result<Vec<_>>>()?;
         let cells: Vec<Cells<'_>> = columns.iter().map(Cells::of).collect();
         let text = |cells: &Cells<'_>, row: usize| match cells.value(row)? {
             Value::String(text) => Ok(text),

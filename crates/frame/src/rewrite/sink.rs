@@ -186,7 +186,8 @@ fn sink_join(mut join: Join) -> Result<Transformed<LogicalPlan>> {
 
 /// Whether pairs are what is asked about: a call in ON reads both sides, and no equality chooses the pairs.
 fn asks_about_pairs(join: &Join) -> bool {
-    let both = |condition: &Expr| has_call(condition) && !reads_only(condition, join.left.schema()) && !reads_only(condition, join.right.schema());
+    let both =
+        |condition: &Expr| has_call(condition) && !reads_only(condition, join.left.schema()) && !reads_only(condition, join.right.schema());
     join.on.is_empty() && join.filter.clone().map(split_conjunction_owned).unwrap_or_default().iter().any(both)
 }
 

@@ -23,3 +23,4 @@ mod statements;
 mod streaming;
 mod tables;
 mod text;
+mod voiced;

@@ -260,10 +260,7 @@ impl Tape<'_> {
     fn query(&mut self, depth: u8) -> Both {
         if depth == 0 {
             let table = if self.below(2) == 0 { "r" } else { "s" };
-            return Both {
-                ours: format!("SELECT c1, c2, c3 FROM {table}"),
-                naive: format!("SELECT true AS c0, c1, c2, c3 FROM {table}"),
-            };
+            return Both { ours: format!("SELECT c1, c2, c3 FROM {table}"), naive: format!("SELECT true AS c0, c1, c2, c3 FROM {table}") };
         }
         match self.below(8) {
             0..=2 => self.selection(depth),
@@ -271,7 +268,8 @@ impl Tape<'_> {
             4 => self.ordered(depth),
             5 => {
                 let (one, other) = (self.query(depth - 1), self.query(depth - 1));
-                let both = |all: &str, one: &str, other: &str, name: &str| format!("SELECT {all} FROM (({one}) UNION ALL ({other})) AS {name}");
+                let both =
+                    |all: &str, one: &str, other: &str, name: &str| format!("SELECT {all} FROM (({one}) UNION ALL ({other})) AS {name}");
                 let name = self.name();
                 Both {
                     ours: both("c1, c2, c3", &one.ours, &other.ours, &name),
@@ -335,7 +333,9 @@ impl Tape<'_> {
         let below = level(&format!("({}) AS {name}", source.naive), &computed, &format!("{name}_computed"));
         let mut above = Vec::new();
         let naive_having = having.naive(&mut above).replace("c2 >", "n >");
-        let grouped = format!("(SELECT {naive_key} AS g, count(*) AS n, max({naive_counted}) AS m FROM {below} WHERE c0 GROUP BY 1) AS {name}_groups");
+        let grouped = format!(
+            "(SELECT {naive_key} AS g, count(*) AS n, max({naive_counted}) AS m FROM {below} WHERE c0 GROUP BY 1) AS {name}_groups"
+        );
         let mark = format!("CASE WHEN {naive_having} THEN true ELSE false END AS c0");
         Both {
             ours: format!(
@@ -369,8 +369,9 @@ impl Tape<'_> {
     fn joined(&mut self, depth: u8) -> Both {
         let (left, right) = (self.query(depth - 1), self.query(0));
         let (one, other) = (self.name(), self.name());
-        let renamed =
-            |query: &str, kept: &str, name: &str| format!("(SELECT c1 AS d1, c2 AS d2, c3 AS d3 FROM ({query}) AS {name}_all{kept}) AS {name}");
+        let renamed = |query: &str, kept: &str, name: &str| {
+            format!("(SELECT c1 AS d1, c2 AS d2, c3 AS d3 FROM ({query}) AS {name}_all{kept}) AS {name}")
+        };
         let kind = ["JOIN", "LEFT JOIN", "JOIN"][usize::from(self.below(3))];
         let pair = Term::Call(Kind::Pair, vec![Term::Plain("c1".to_owned()), Term::Plain("d1".to_owned())]);
         let cheap = Term::Plain("c2 = d2".to_owned());
@@ -419,7 +420,8 @@ fn level(source: &str, computed: &[String], name: &str) -> String {
 /// A small table: its texts are few, so that many are equal, and some are NULL or blank.
 fn table_of(choices: &[u8]) -> RecordBatch {
     let text = |choice: u8| [Some("a"), Some("b c"), Some("it"), None, Some(""), Some("u"), Some(" ")][usize::from(choice % 7)];
-    let column = |shift: u32| -> ArrayRef { Arc::new(StringArray::from_iter(choices.iter().map(|choice| text(choice.rotate_right(shift))))) };
+    let column =
+        |shift: u32| -> ArrayRef { Arc::new(StringArray::from_iter(choices.iter().map(|choice| text(choice.rotate_right(shift))))) };
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter(choices.iter().map(|choice| Some(i64::from(choice % 4)))));
     RecordBatch::try_from_iter_with_nullable([("c1", column(0), true), ("c2", numbers, true), ("c3", column(3), true)]).unwrap()
 }
@@ -436,8 +438,11 @@ fn function(kind: Kind, counted: &Counted) -> ScalarUDF {
         let texts: Vec<ArrayRef> = columns.iter().map(|column| arrow::compute::cast(column, &DataType::Utf8)).collect::<Result<_, _>>()?;
         let answers: Vec<Said> = (0..texts[0].len())
             .map(|row| {
-                let inputs: Vec<Option<&str>> =
-                    texts.iter().map(|column| column.as_string::<i32>()).map(|column| column.is_valid(row).then(|| column.value(row))).collect();
+                let inputs: Vec<Option<&str>> = texts
+                    .iter()
+                    .map(|column| column.as_string::<i32>())
+                    .map(|column| column.is_valid(row).then(|| column.value(row)))
+                    .collect();
                 kind.question(&inputs).map_or(Said::Nothing, |question| {
                     *counted.lock().unwrap().entry(question.clone()).or_default() += 1;
                     said(kind, &question)

@@ -259,7 +259,13 @@ mod tests {
 
     #[test]
     fn a_query_that_calls_itself_deeply_is_ended_before_the_stack_is() {
-        for deep in ["def f: try error(1) catch f; f", "def f: 1 + f; f", "def f: [f]; f", "def f: try f catch f; f + 1", "def f(g): f(g | g) + 1; f(.)"] {
+        for deep in [
+            "def f: try error(1) catch f; f",
+            "def f: 1 + f; f",
+            "def f: [f]; f",
+            "def f: try f catch f; f + 1",
+            "def f(g): f(g | g) + 1; f(.)",
+        ] {
             let why = Query::new(deep).unwrap().results("1").unwrap_err().to_string();
             assert!(why.contains("too deeply") || why.contains("too many steps"), "{deep}: {why}");
         }
