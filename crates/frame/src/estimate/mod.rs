@@ -174,12 +174,7 @@ struct Looked {
     shared: Vec<usize>,
 }
 
-fn look(
-    call: &PlannedCall,
-    sample: &[RecordBatch],
-    vocabulary: Vocabulary,
-    parts: usize,
-) -> Result<Looked> {
+fn look(call: &PlannedCall, sample: &[RecordBatch], vocabulary: Vocabulary, parts: usize) -> Result<Looked> {
     let mut looked = Looked { own_tokens: vec![0; parts], ..Looked::default() };
     let mut seen = HashSet::new();
     for batch in sample {

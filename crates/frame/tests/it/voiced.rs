@@ -37,7 +37,8 @@ impl Exchange for Voiced {
         if let Some(inputs) = question.get("input") {
             let inputs = inputs.as_array().cloned().unwrap_or_else(|| vec![inputs.clone()]);
             self.asked.fetch_add(inputs.len(), Ordering::SeqCst);
-            for (vector, input) in said["data"].as_array_mut().unwrap().iter_mut().zip(&inputs) {
+            let Some(vectors) = said.get_mut("data").and_then(Value::as_array_mut) else { panic!("no vectors: {said} for {question}") };
+            for (vector, input) in vectors.iter_mut().zip(&inputs) {
                 vector["embedding"] = vector_of(input.as_str().unwrap());
             }
         } else if let Some(messages) = question.get("messages").and_then(Value::as_array) {
