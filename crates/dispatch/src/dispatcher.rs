@@ -306,6 +306,9 @@ impl Dispatcher {
 #[async_trait]
 impl Ask for Dispatcher {
     async fn ask(&self, call: Call) -> Outcome {
+        if call.contract.is_embedding() {
+            return self.embed_alone(call).await;
+        }
         self.ask_unless(call, CancellationToken::new(), &Listener::nobody()).await
     }
 
