@@ -145,7 +145,7 @@ pub(super) fn functions() -> [Fun<Data>; 3] {
 }
 
 /// A definition whose calls are counted.
-pub(super) fn bounded_definition<'s>(definition: Def<&'s str>) -> Def<&'s str> {
+pub(super) fn bounded_definition(definition: Def<&str>) -> Def<&str> {
     Def { body: piped(call(STEP), bounded(definition.body)), ..definition }
 }
 
@@ -158,11 +158,11 @@ fn piped<'s>(left: Term<&'s str>, right: Term<&'s str>) -> Term<&'s str> {
 }
 
 /// A part whose every result is counted.
-fn counted<'s>(term: Term<&'s str>) -> Term<&'s str> {
+fn counted(term: Term<&str>) -> Term<&str> {
     piped(bounded(term), call(STEP))
 }
 
-fn weighed<'s>(term: Term<&'s str>) -> Term<&'s str> {
+fn weighed(term: Term<&str>) -> Term<&str> {
     piped(term, call(WEIGH))
 }
 
@@ -232,7 +232,7 @@ pub(super) fn bounded<'s>(term: Term<&'s str>) -> Term<&'s str> {
     }
 }
 
-fn bounded_pattern<'s>(pattern: Pattern<&'s str>) -> Pattern<&'s str> {
+fn bounded_pattern(pattern: Pattern<&str>) -> Pattern<&str> {
     match pattern {
         Pattern::Var(name) => Pattern::Var(name),
         Pattern::Arr(parts) => Pattern::Arr(parts.into_iter().map(bounded_pattern).collect()),
