@@ -75,14 +75,14 @@ impl Foretold {
         }
     }
 
-    fn shown(&self) -> String {
+    fn shown(&self, rows: &str) -> String {
         let (low, likely, high) = (self.low.answers().low, self.likely.answers().likely, self.high.answers().high);
         let basis = if self.likely.measured.is_some() { "measured" } else { "guessed" };
         let out = match high {
             0 => String::new(),
             _ => format!(", {} out ({basis}), {}–{}", grouped(likely), grouped(low), grouped(high)),
         };
-        format!("{}, {} tokens in{out}", self.requests_shown(), grouped(self.likely.prompt_tokens))
+        format!("{} for {rows}, {} tokens in{out}", self.requests_shown(), grouped(self.likely.prompt_tokens))
     }
 }
 
@@ -133,10 +133,11 @@ pub(crate) fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -
     let all: Vec<Option<Foretold>> = estimates.iter().map(|estimate| Foretold::of(estimate, prepared, ledger.as_ref())).collect();
     let mut lines = Vec::new();
     for (estimate, told) in estimates.iter().zip(&all) {
-        let requests = told.map_or("unknown requests".to_owned(), |told| told.shown());
+        let rows = rows_shown(estimate);
+        let requests = told.map_or_else(|| format!("unknown requests for {rows}"), |told| told.shown(&rows));
         let price = told.and_then(|told| told.price);
         let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
-        lines.push(format!("price  {}  {}  {requests}  {text}", estimate.description, rows_shown(estimate)));
+        lines.push(format!("price  {}  {requests}  {text}", estimate.description));
         lines.extend(estimate.why.as_ref().map(|why| format!("       {why}")));
     }
     let engine = match prepared.choice {

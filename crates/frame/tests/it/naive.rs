@@ -347,7 +347,10 @@ impl Tape<'_> {
                 source.ours,
                 having.ours().replace("c2 >", "count(*) >")
             ),
-            naive: format!("SELECT {mark}, g AS c1, n AS c2, m AS c3 FROM {}", level(&grouped, &above, &format!("{name}_having"))),
+            naive: format!(
+                "SELECT {mark}, g AS c1, nullif(n, -1) AS c2, m AS c3 FROM {}",
+                level(&grouped, &above, &format!("{name}_having"))
+            ),
         }
     }
 
@@ -526,7 +529,11 @@ fn check(runtime: &tokio::runtime::Runtime, choices: &[u8], left: &[u8], right: 
         (rows(&session, &ours).await, wanted)
     });
     let found = found.map_err(|error| TestCaseError::fail(format!("{ours}\n{error}")))?;
-    let wanted = wanted.map_err(|error| TestCaseError::fail(format!("{naive}\n{error}")))?;
+    // what the bare engine cannot run for a defect of its own proves nothing
+    let wanted = match wanted {
+        Err(error) if error.to_string().contains("bug in DataFusion") => return Err(TestCaseError::reject("a defect of the bare engine")),
+        wanted => wanted.map_err(|error| TestCaseError::fail(format!("{naive}\n{error}")))?,
+    };
     prop_assert_eq!(sorted(&found), sorted(&wanted), "\n{}\n{}", ours, naive);
     let counted = counted.lock().unwrap();
     for question in fake.users() {
