@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use corsac_frame::{OperatorEstimate, OperatorReport, Query};
 use corsac_ledger::{Ledger, RunId};
-use corsac_policy::Estimate;
 use corsac_wire::Usd;
 use serde_json::{Value, json};
 
+use crate::args::EngineChoice;
 use crate::engine::Prepared;
 use crate::exit::{Exit, Stop};
+use crate::foretold::{price_json, price_lines};
 use crate::progress::grouped;
-use crate::sql::{foretell, price_lines};
 use crate::{home, screen};
 
 /// Shows the plan and its price, and asks nothing.
@@ -31,45 +31,15 @@ pub(crate) async fn plan(query: &Query, prepared: &Prepared, as_json: bool) -> R
 }
 
 fn plan_json(query: &Query, estimates: &[OperatorEstimate], prepared: &Prepared, ledger: Option<&Ledger>) -> Value {
-    let mut requests = Some(0);
-    let mut total = Some(Estimate::default());
-    let mut operators = Vec::with_capacity(estimates.len());
-    for estimate in estimates {
-        let foretold = foretell(estimate, prepared, ledger);
-        let load = foretold.map(|told| told.load);
-        let price = foretold.and_then(|told| told.price);
-        requests = requests.zip(load).map(|(sum, load)| sum + load.requests);
-        total = total.zip(price).map(|(sum, one)| Estimate {
-            likely: sum.likely + one.likely,
-            low: sum.low + one.low,
-            high: sum.high + one.high,
-        });
-        operators.push(json!({
-            "operator": estimate.operator,
-            "asks": estimate.description,
-            "rows": estimate.rows.map(|rows| rows.count),
-            "rows_are_exact": estimate.rows.is_some_and(|rows| rows.exact),
-            "requests_at_most": load.map(|load| load.requests),
-            "prompt_tokens": load.map(|load| load.prompt_tokens),
-            "prompt_tokens_are_counted": estimate.counted,
-            "answer_tokens": load.map(|load| {
-                let tokens = load.answers();
-                json!({ "likely": tokens.likely, "low": tokens.low, "high": tokens.high, "measured": load.measured.is_some() })
-            }),
-            "dollars": price.map(dollars),
-        }));
-    }
+    let (operators, total) = price_json(estimates, prepared, ledger);
     json!({
         "plan": plans(query.explain().as_str()),
         "engine": prepared.choice,
         "models": prepared.models_shown(),
+        "key": prepared.key_origin().filter(|_| prepared.choice == EngineChoice::Openrouter),
         "operators": operators,
-        "total": { "requests_at_most": requests, "dollars": total.map(dollars) },
+        "total": total,
     })
-}
-
-fn dollars(price: Estimate) -> Value {
-    json!({ "likely": price.likely, "low": price.low, "high": price.high })
 }
 
 /// What is asked, and what is run.

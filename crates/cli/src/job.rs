@@ -33,9 +33,14 @@ pub(crate) struct Planning {
 
 impl Planning {
     pub(crate) fn new(options: SessionOptions) -> Planning {
-        let door = Arc::new(LateAsk::default());
+        let door = Arc::new(LateAsk::remembering(home::ledger_if_any));
         let session = Session::new(Arc::clone(&door) as _, RunId::unrecorded(), options);
         Planning { session, door }
+    }
+
+    /// Tells who plans what calls will cost.
+    pub(crate) fn know(&self, prepared: &Prepared) {
+        self.door.know(prepared.settings.clone());
     }
 }
 

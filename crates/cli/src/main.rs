@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod exit;
 mod explain;
+mod foretold;
 mod home;
 mod interrupt;
 mod job;

@@ -4,12 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
-use corsac_dispatch::{Engine, Forecast, Questions, forecast};
-use corsac_frame::{
-    Change, Destination, Existing, Explain, Format, OnError, OperatorEstimate, Query, Session, SessionOptions, Statement, Target, Written,
-};
-use corsac_ledger::Ledger;
-use corsac_policy::Estimate;
+use corsac_frame::{Change, Destination, Existing, Explain, Format, OnError, Query, Session, SessionOptions, Statement, Target, Written};
 use corsac_wire::Usd;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +12,7 @@ use crate::args::{EngineChoice, OnErrorChoice, OutputFormat, Sql};
 use crate::engine::{self, Prepared};
 use crate::exit::{Exit, Stop};
 use crate::explain::{self, Analysis};
+use crate::foretold::{Foretold, price_lines};
 use crate::job::{Job, Planning, Told};
 use crate::progress::grouped;
 use crate::{home, screen, shell};
@@ -57,7 +53,8 @@ pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit,
     });
     register_tables(&planning.session, &arguments.tables).await?;
     let explained = Explain::of(&text);
-    let (query, destination) = match planning.session.statement(explained.map_or(text.as_str(), |explain| explain.query)).await? {
+    let statement = explained.map_or(text.as_str(), |explain| explain.query);
+    let (mut query, destination) = match planning.session.statement(statement).await? {
         Statement::Rows(query) => (query, None),
         Statement::Change(change) => return changed(arguments, &planning.session, change, explained.is_some()),
         Statement::Keep(keep) => {
@@ -81,6 +78,15 @@ pub(crate) async fn run_statement(arguments: &Sql, text: String) -> Result<Exit,
         prepared.expect(query.asked())?;
         let must_know = plans_only || prepared.settings.ceilings.run.is_some() || std::io::stdin().is_terminal() && !arguments.yes;
         prepared.price(must_know).await?;
+        planning.know(&prepared);
+        if query.depends_on_prices() {
+            // it was planned before anybody knew whom it asks, and what that costs
+            query = match planning.session.statement(statement).await? {
+                Statement::Rows(again) => again,
+                Statement::Keep(again) => again.into_parts().0,
+                Statement::Change(_) => query,
+            };
+        }
     }
     if plans_only {
         return explain::plan(&query, &prepared, as_json).await;
@@ -240,83 +246,6 @@ pub(crate) fn terminal_width(to_screen: bool) -> Option<usize> {
     watched.then(|| terminal_size::terminal_size().map_or(120, |(width, _)| usize::from(width.0).max(40)))
 }
 
-/// One line per operator and their sum.
-pub(crate) fn price_lines(estimates: &[OperatorEstimate], prepared: &Prepared) -> Vec<String> {
-    let models = prepared.models_shown();
-    let ledger = home::ledger_if_any();
-    let mut lines = Vec::new();
-    let mut total = Some(Estimate::default());
-    for estimate in estimates {
-        let foretold = foretell(estimate, prepared, ledger.as_ref());
-        let price = foretold.and_then(|told| told.price);
-        let requests = foretold.map_or("unknown requests".to_owned(), |told| {
-            let answers = told.load.answers();
-            let basis = if told.load.measured.is_some() { "measured" } else { "guessed" };
-            let out = if answers.high > 0 { format!(", {} out ({basis})", grouped(answers.likely)) } else { String::new() };
-            format!("≤ {} requests, {} tokens in{out}", grouped(told.load.requests), grouped(told.load.prompt_tokens))
-        });
-        let text = price.map_or("price unknown".to_owned(), |price| format!("≈ {} ({}–{})", price.likely, price.low, price.high));
-        lines.push(format!("price  {}  {requests}  {text}", estimate.description));
-        total = total.zip(price).map(|(sum, one)| Estimate {
-            likely: sum.likely + one.likely,
-            low: sum.low + one.low,
-            high: sum.high + one.high,
-        });
-    }
-    let engine = match prepared.choice {
-        EngineChoice::Local => "the embedded model".to_owned(),
-        EngineChoice::Sim => format!("simulated {models}"),
-        EngineChoice::Openrouter => models,
-    };
-    match total {
-        Some(sum) => lines.push(format!("total  ≈ {} ({}–{})  {engine}", sum.likely, sum.low, sum.high)),
-        None => lines.push(format!("total  unknown: the catalog has no price, or the rows cannot be counted beforehand  {engine}")),
-    }
-    if let (EngineChoice::Openrouter, Some(origin)) = (prepared.choice, prepared.key_origin()) {
-        lines.push(format!("key    from {origin}"));
-    }
-    lines
-}
-
-/// The most requests an operator will send: its rows, less those that the first rows suggest are blank or repeated.
-fn requests(estimate: &OperatorEstimate) -> Option<u64> {
-    let rows = estimate.rows?.count as u64;
-    let asked = match estimate.sampled {
-        sampled if sampled.rows > 0 => rows * sampled.asked as u64 / sampled.rows as u64,
-        _ => rows,
-    };
-    Some(asked)
-}
-
-/// Tokens of a row's own part where no row could be looked at.
-const ORDINARY_TOKENS: f64 = 100.0;
-/// Marks around the words of a chat; a list of texts has none.
-const CHAT_MARKS: f64 = 12.0;
-const LIST_MARKS: f64 = 0.0;
-
-/// What an operator will take, with what the ledger knows of earlier answers.
-pub(crate) fn foretell(estimate: &OperatorEstimate, prepared: &Prepared, ledger: Option<&Ledger>) -> Option<Forecast> {
-    let requests = requests(estimate)?;
-    let marks = if estimate.contract.is_embedding() { LIST_MARKS } else { CHAT_MARKS };
-    let prompt_tokens = estimate.system_tokens as f64 + estimate.mean_user_tokens.unwrap_or(ORDINARY_TOKENS) + marks;
-    let route = prepared.first_route(estimate)?;
-    let questions = Questions {
-        operator: &estimate.operator,
-        contract: &estimate.contract,
-        model: &route.model,
-        requests,
-        prompt_tokens: (prompt_tokens * requests as f64) as u64,
-        counted: estimate.counted,
-        max_tokens: estimate.max_tokens.or(prepared.settings.request_of(&route).max_tokens),
-    };
-    let engine = match prepared.choice {
-        EngineChoice::Local => Engine::Local,
-        EngineChoice::Sim => Engine::Sim,
-        EngineChoice::Openrouter => prepared.doors.get(route.door).map_or(Engine::OpenRouter, |door| door.engine),
-    };
-    Some(forecast(&questions, prepared.pricing(&route.model).as_ref(), engine, ledger))
-}
-
 /// Asks a person at a terminal before a dear run for which no budget was set.
 async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
     let alone = prepared.choice != EngineChoice::Openrouter || prepared.settings.ceilings.run.is_some();
@@ -325,7 +254,7 @@ async fn agreed(query: &Query, prepared: &Prepared) -> Result<bool, Stop> {
     }
     let estimates = query.estimate().await?;
     let ledger = home::ledger_if_any();
-    let price = |one| foretell(one, prepared, ledger.as_ref())?.price;
+    let price = |one| Foretold::of(one, prepared, ledger.as_ref())?.price;
     let likely: Option<Usd> = estimates.iter().map(|one| price(one).map(|price| price.likely)).sum();
     match likely {
         Some(likely) if likely > ASK_ABOVE => {

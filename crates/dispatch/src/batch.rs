@@ -85,6 +85,24 @@ impl Dispatcher {
         waiting.await.unwrap_or_else(|_| Err(Failure::interrupted()))
     }
 
+    /// The vector of a text: from memory, or asked for alone.
+    pub(crate) async fn embed_alone(&self, call: Call) -> Outcome {
+        let outcome = self.embedded_alone(call).await;
+        self.count(&outcome, false);
+        outcome
+    }
+
+    async fn embedded_alone(&self, call: Call) -> Outcome {
+        let routes = self.routes_of(&call)?;
+        let fingerprint = self.fingerprint(&call, &routes);
+        if let Some(answer) = self.recall(fingerprint, &call)? {
+            return Ok(answer);
+        }
+        let (reply, waiting) = oneshot::channel();
+        self.answer_batch(vec![Waiting { call, fingerprint, reply }]).await;
+        waiting.await.unwrap_or_else(|_| Err(Failure::interrupted()))
+    }
+
     fn close_soon(self: &Arc<Self>, kind: Kind) {
         let this = Arc::clone(self);
         self.track().spawn(async move {
@@ -102,7 +120,7 @@ impl Dispatcher {
     }
 
     /// Asks for a batch. One that is refused for its content is taken apart, so that one bad text costs no other.
-    async fn answer_batch(self: &Arc<Self>, batch: Vec<Waiting>) {
+    async fn answer_batch(&self, batch: Vec<Waiting>) {
         let mut open = vec![batch];
         while let Some(mut batch) = open.pop() {
             let distinct = distinct(&batch);

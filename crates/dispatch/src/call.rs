@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use corsac_ledger::{Fingerprint, RunId, Usage};
 use corsac_schema::Schema;
 use corsac_wire::Usd;
+use corsac_wire::catalog::Pricing;
 use serde_json::Value;
 
 use crate::config::Profile;
+use crate::earlier::Share;
 use crate::turn::Turn;
 
 /// One question to a model.
@@ -279,6 +281,17 @@ pub trait Ask: Send + Sync + fmt::Debug {
 
     /// About how many tokens the prompt of such a call may have, where that is known.
     fn prompt_room(&self, _settings: &CallSettings) -> Option<u64> {
+        None
+    }
+
+    /// What tokens cost of the model that such calls ask first, or of the embedding model for `vectors`, where that is known.
+    fn pricing(&self, _settings: &CallSettings, _vectors: bool) -> Option<Pricing> {
+        None
+    }
+
+    /// How often earlier calls of this operator were answered with true whose own part has these words in this order around
+    /// what came from the rows. `None` where there were too few to tell.
+    fn earlier_truths(&self, _operator: &str, _words: &[String]) -> Option<Share> {
         None
     }
 

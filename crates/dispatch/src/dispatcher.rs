@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::batch::Batches;
 use crate::compose::{self, Composer};
 use crate::door::{Door, OpenDoor};
+use crate::earlier::{Share, earlier_truths};
 use crate::flight::{Flights, Pilot, Seat};
 use crate::forecast::SizesAtHand;
 use crate::gate::Gate;
@@ -305,6 +306,9 @@ impl Dispatcher {
 #[async_trait]
 impl Ask for Dispatcher {
     async fn ask(&self, call: Call) -> Outcome {
+        if call.contract.is_embedding() {
+            return self.embed_alone(call).await;
+        }
         self.ask_unless(call, CancellationToken::new(), &Listener::nobody()).await
     }
 
@@ -321,6 +325,14 @@ impl Ask for Dispatcher {
         };
         let context = routes.iter().filter_map(context).min()?;
         Some(context.saturating_sub(u64::from(settings.max_tokens.unwrap_or(512))).max(context / 2))
+    }
+
+    fn pricing(&self, settings: &CallSettings, vectors: bool) -> Option<Pricing> {
+        self.prices.read().get(&self.settings.first_route(settings, vectors)?.model).copied()
+    }
+
+    fn earlier_truths(&self, operator: &str, words: &[String]) -> Option<Share> {
+        earlier_truths(&self.ledger, operator, words)
     }
 
     fn entry_of(&self, call: &Call) -> Option<Fingerprint> {

@@ -276,6 +276,13 @@ pub struct Pace {
 }
 
 impl Settings {
+    /// Where such calls go first, vectors elsewhere than the others.
+    pub(crate) fn first_route(&self, settings: &CallSettings, vectors: bool) -> Option<Route> {
+        let (model, profile) = (settings.model.as_deref(), settings.profile.as_deref());
+        let routes = if vectors { self.embedding_routes_for(model, profile) } else { self.routes_for(model, profile) };
+        routes.ok()?.into_iter().next()
+    }
+
     /// Settings for a model and its fallbacks behind one door.
     pub fn of_models<'a>(models: impl IntoIterator<Item = &'a str>) -> Settings {
         Settings { routes: models.into_iter().map(Route::to).collect(), ..Settings::default() }

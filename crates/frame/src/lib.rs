@@ -60,6 +60,7 @@ mod cell;
 mod cluster;
 mod dataframe;
 mod error;
+mod estimate;
 mod examples;
 mod execute;
 mod explain;
@@ -97,10 +98,11 @@ pub use datafusion::execution::SendableRecordBatchStream;
 /// What stands in verbs: columns, literals, comparisons, calls.
 pub use datafusion::logical_expr::{Expr, lit, when};
 pub use error::FrameError;
+pub use estimate::{Asking, AskingRange, OperatorEstimate, Rows, Sampled};
 pub use execute::OperatorFigures;
 pub use explain::Explain;
 pub use progress::{FailureCount, Progress};
-pub use query::{Asked, OperatorEstimate, OperatorReport, Query, Rows, Sampled, Watch};
+pub use query::{Asked, OperatorReport, Query, Watch};
 pub use session::{OnError, RowLimits, Session, SessionOptions};
 pub use write::{Existing, Format, Target, Written, write};
 

@@ -93,6 +93,8 @@ impl PartialOrd for SemanticCall {
 pub(crate) struct Semantic {
     pub(crate) input: LogicalPlan,
     pub(crate) calls: Vec<SemanticCall>,
+    /// Why the calls are asked at this place of the plan, where that was decided.
+    pub(crate) why: Option<Arc<str>>,
     schema: DFSchemaRef,
 }
 
@@ -109,7 +111,12 @@ impl Semantic {
         let inherited = input.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
         let added = calls.iter().flat_map(SemanticCall::fields).map(|field| (None::<TableReference>, field));
         let schema = DFSchema::new_with_metadata(inherited.chain(added).collect(), input.schema().metadata().clone())?;
-        Ok(Semantic { input, calls, schema: Arc::new(schema) })
+        Ok(Semantic { input, calls, why: None, schema: Arc::new(schema) })
+    }
+
+    /// The node with the reason for its place.
+    pub(crate) fn because(self, why: Option<Arc<str>>) -> Semantic {
+        Semantic { why, ..self }
     }
 
     pub(crate) fn into_plan(self) -> LogicalPlan {
@@ -153,7 +160,10 @@ impl UserDefinedLogicalNodeCore for Semantic {
             let columns = call.columns().map(String::as_str).collect::<Vec<_>>().join(", ");
             write!(f, "{separator}{} AS {columns}", call.describe())?;
         }
-        Ok(())
+        match &self.why {
+            Some(why) => write!(f, " [{why}]"),
+            None => Ok(()),
+        }
     }
 
     fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Semantic> {
@@ -171,7 +181,7 @@ impl UserDefinedLogicalNodeCore for Semantic {
                 *slot = expression;
             }
         }
-        Semantic::try_new(input, calls)
+        Ok(Semantic::try_new(input, calls)?.because(self.why.clone()))
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

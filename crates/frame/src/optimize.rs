@@ -59,7 +59,8 @@ impl OptimizerRule for DropUnreadCalls {
             if calls.is_empty() {
                 return Ok(Transformed::yes(semantic.input.clone()));
             }
-            Ok(Transformed::yes(Semantic::try_new(semantic.input.clone(), calls)?.into_plan()))
+            let asked = Semantic::try_new(semantic.input.clone(), calls)?.because(semantic.why.clone());
+            Ok(Transformed::yes(asked.into_plan()))
         })
     }
 }

@@ -68,6 +68,6 @@ impl ExtensionPlanner for SemanticPlanner {
             })
             .collect::<Result<Vec<_>>>()?;
         let operator = SemanticExec::try_new(Arc::clone(physical), calls, &added_fields(&node.calls), runtime)?;
-        Ok(Some(Arc::new(operator)))
+        Ok(Some(Arc::new(operator.because(node.why.clone()))))
     }
 }

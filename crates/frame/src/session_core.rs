@@ -9,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
 use crate::error::FrameError;
-use crate::execute::QueryRuntime;
+use crate::execute::{Planning, QueryRuntime};
 use crate::functions::Functions;
 use crate::names;
 use crate::progress::Progress;
@@ -42,7 +42,9 @@ impl Core {
             Arc::clone(&self.progress),
         ));
         let mut state = self.context.state();
-        state.config_mut().set_extension(Arc::clone(&runtime));
+        let config = state.config_mut();
+        config.set_extension(Arc::clone(&runtime));
+        config.options_mut().extensions.insert(Planning { runtime: Arc::clone(&runtime) });
         (state, runtime)
     }
 

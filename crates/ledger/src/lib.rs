@@ -81,6 +81,7 @@ mod process;
 mod queue;
 mod reader;
 mod recall;
+mod recent;
 mod record;
 mod row_list;
 mod runs;

@@ -15,6 +15,7 @@ mod functions;
 mod gate;
 mod input;
 mod keys;
+mod killed;
 mod limits;
 mod lineage;
 mod memory;

@@ -167,6 +167,11 @@ impl Started {
         self.words.clone()
     }
 
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end; at the limit the command is killed and the test fails.
     pub(crate) fn finish(mut self) -> Ran {
         let late = self.ended.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout);

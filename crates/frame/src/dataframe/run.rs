@@ -11,7 +11,8 @@ use futures::TryStreamExt;
 use super::DataFrame;
 use crate::catalog::{Destination, Keep, Made, Place};
 use crate::error::FrameError;
-use crate::query::{OperatorEstimate, Query};
+use crate::estimate::OperatorEstimate;
+use crate::query::Query;
 use crate::write::{Existing, Format, Target, Written, write};
 
 impl DataFrame {

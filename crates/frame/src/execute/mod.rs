@@ -31,7 +31,8 @@ use datafusion::physical_plan::{
 
 pub(crate) use figures::Figures;
 pub use figures::OperatorFigures;
-pub(crate) use runtime::QueryRuntime;
+pub(crate) use reduce::room_for_rows;
+pub(crate) use runtime::{Planning, QueryRuntime, Wish};
 
 use crate::bind::BoundCall;
 use crate::node::{SemanticCall, describe_call};
@@ -105,6 +106,7 @@ pub(crate) struct SemanticExec {
     keep: Option<Keep>,
     fetch: Option<usize>,
     wanted_rows: Option<usize>,
+    why: Option<Arc<str>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -128,9 +130,20 @@ impl SemanticExec {
             keep: None,
             fetch: None,
             wanted_rows: None,
+            why: None,
             properties,
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The operator with the reason why it stands at this place of the plan.
+    pub(crate) fn because(self, why: Option<Arc<str>>) -> SemanticExec {
+        SemanticExec { why, ..self }
+    }
+
+    /// Why it stands at this place, where that was decided.
+    pub(crate) fn why(&self) -> Option<&Arc<str>> {
+        self.why.as_ref()
     }
 
     /// The operator with a filter of its own.
@@ -189,6 +202,9 @@ impl DisplayAs for SemanticExec {
             write!(f, ", fetch={fetch}")?;
         } else if let Some(wanted) = self.wanted_rows {
             write!(f, ", wanted={wanted}")?;
+        }
+        if let Some(why) = &self.why {
+            write!(f, " [{why}]")?;
         }
         Ok(())
     }

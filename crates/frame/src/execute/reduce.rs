@@ -1,7 +1,7 @@
 //! A question about a group of rows. A group that is too large for one prompt is asked about in parts, all at once, and the
 //! results of the parts are put together in the same way, until one is left.
 
-use corsac_dispatch::{Answer, Ask, Call, Failure, Outcome, Source};
+use corsac_dispatch::{Answer, Ask, Call, CallSettings, Failure, Outcome, Source};
 use corsac_ledger::Fingerprint;
 use corsac_program::{Group, Program, Prompt, Stage};
 use corsac_wire::Usd;
@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::settled::bad_input;
+use super::{PlannedCall, QueryRuntime};
 
 /// Tokens of rows in one prompt where nothing says what the model takes, and the most where it takes more: a model reads
 /// carefully what is not too long.
@@ -122,17 +123,26 @@ impl Reduction {
         }
     }
 
-    /// How many tokens of rows one prompt may have.
     fn room(&self, ask: &dyn Ask, group: &Group) -> u64 {
-        if let Some(tokens) = self.part_tokens {
-            return u64::from(tokens).max(LEAST_TOKENS);
-        }
         let around = self.program.group_prompt(group, &[], Stage::Merge);
-        let around = around.map_or(0, |prompt| (prompt.system.len() + prompt.user.len()) as u64 / 3);
-        // what is counted is a guess
-        let room = ask.prompt_room(&self.call.settings).map(|room| (room * 8 / 10).saturating_sub(around));
-        room.unwrap_or(USUAL_TOKENS).clamp(LEAST_TOKENS, MOST_TOKENS)
+        room(ask, &self.call.settings, self.part_tokens, around.map_or(0, |prompt| prompt.system.len() + prompt.user.len()))
     }
+}
+
+/// How many tokens of rows one prompt may have beside so many bytes of other words.
+fn room(ask: &dyn Ask, settings: &CallSettings, part_tokens: Option<u32>, around: usize) -> u64 {
+    if let Some(tokens) = part_tokens {
+        return u64::from(tokens).max(LEAST_TOKENS);
+    }
+    // what is counted is a guess
+    let room = ask.prompt_room(settings).map(|room| (room * 8 / 10).saturating_sub(around as u64 / 3));
+    room.unwrap_or(USUAL_TOKENS).clamp(LEAST_TOKENS, MOST_TOKENS)
+}
+
+/// How many tokens of rows a prompt of a call over groups may have, as far as that is known before it is made.
+pub(crate) fn room_for_rows(call: &PlannedCall, runtime: &QueryRuntime) -> u64 {
+    let around = call.program().system().len() + call.program().words().iter().map(String::len).sum::<usize>();
+    room(runtime.ask.as_ref(), &runtime.settings_of(&call.bound), call.bound.part_tokens, around)
 }
 
 fn text_of(value: &Value) -> String {

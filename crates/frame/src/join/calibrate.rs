@@ -3,19 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::compute::{concat_batches, filter_record_batch};
-use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::Result;
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, collect};
 
 use super::draw::Draw;
 use super::pairs::PairsExec;
 use super::side::{Side, SideVectors};
 use super::threshold::{SAMPLED_PER_STRATUM, Sampled, Survey, Surveyed};
 use super::{Metric, Wish};
-use crate::execute::SemanticExec;
 
 /// The most pairs whose similarity is looked at to learn how similarities are spread.
 const MOST_SURVEYED: usize = 2_000_000;
@@ -90,38 +85,16 @@ impl Calibration<'_> {
                 Some((stratum, value(self.of_left, pair.left)?, value(self.of_right, pair.right)?))
             }));
         }
-        let row = |side: &Side, value: u32| side.rows_of.get(value as usize).and_then(|rows| rows.first()).copied();
-        let rows: Vec<(u32, Option<u32>)> =
-            samples.iter().filter_map(|(_, left, right)| Some((row(self.left, *left)?, row(self.right, *right)))).collect();
-        let batch = self.pairs.batch(self.left, self.right, &rows)?;
-        // a pair that fails the other conditions of the join is no match, whatever the model would say
-        let fit = self.pairs.satisfied(&batch)?;
-        let asked = match &fit {
-            Some(fit) => filter_record_batch(&batch, fit)?,
-            None => batch.clone(),
-        };
-        let schema = asked.schema();
-        let input = MemorySourceConfig::try_new_exec(&[vec![asked]], schema, None)?;
-        let operator =
-            SemanticExec::try_new(input, vec![self.pairs.call.clone()], &self.pairs.added, Arc::clone(&self.pairs.left.runtime))?;
-        let answers = concat_batches(&operator.schema(), &collect(Arc::new(operator.clone()), Arc::clone(context)).await?)?;
-        let answers = answers.column(answers.num_columns() - 1).as_boolean();
-        let mut next = 0;
-        for (place, (stratum, left, right)) in samples.into_iter().enumerate() {
-            let Some(seen) = sampled.get_mut(stratum) else { continue };
-            if fit.as_ref().is_some_and(|fit| !fit.value(place)) {
-                seen.judged += 1;
-                continue;
-            }
+        let pairs: Vec<(u32, u32)> = samples.iter().map(|(_, left, right)| (*left, *right)).collect();
+        let judged = self.pairs.judged(self.left, self.right, &pairs, context).await?;
+        for ((stratum, left, right), matches) in samples.into_iter().zip(judged) {
             // without an answer nothing is known of the pair
-            if answers.is_valid(next) {
-                seen.judged += 1;
-                if answers.value(next) {
-                    seen.matched += 1;
-                    found.besides.entry(left).or_default().push(right);
-                }
+            let (Some(seen), Some(matches)) = (sampled.get_mut(stratum), matches) else { continue };
+            seen.judged += 1;
+            if matches {
+                seen.matched += 1;
+                found.besides.entry(left).or_default().push(right);
             }
-            next += 1;
         }
         Ok(())
     }

@@ -2,11 +2,14 @@
 
 mod calibrate;
 mod draw;
+mod foretell;
+mod judge;
 mod nearest;
 mod nearest_node;
 mod node;
 mod outer;
 mod pairs;
+mod pick;
 mod plan;
 mod push;
 mod side;
@@ -19,7 +22,7 @@ pub(crate) use draw::Draw;
 pub(crate) use nearest_node::NearestRows;
 pub(crate) use node::{SemanticJoin, Wish};
 pub(crate) use outer::OuterExec;
-pub(crate) use plan::{embedding, plan, plan_nearest};
+pub(crate) use plan::{embedding, pairs_in, plan, plan_nearest};
 pub(crate) use push::{FilterBelowSemanticJoin, filtered, reads_only};
 pub(crate) use side::PlannedSide;
 pub(crate) use similarity::{MOST_NEIGHBOURS, SimilarityJoin, compared};

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -100,7 +100,9 @@ impl ExecutionPlan for OuterExec {
             let ends = batch.column(end_column).as_boolean();
             let keep = kept(kind, ends.iter().map(|end| end.unwrap_or_default()), &mut matched);
             let rows = filter_record_batch(&batch.project(&columns)?, &keep)?;
-            Ok(rows.with_schema(Arc::clone(&schema))?)
+            // the plan may know better than the operator below that a column has no NULL
+            let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+            Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), rows.columns().to_vec(), &options)?)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)))
     }

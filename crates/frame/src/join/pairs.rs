@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, prep_null_mask_filter, take_arrays};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use corsac_wire::Usd;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_err};
@@ -21,8 +22,9 @@ use datafusion::physical_plan::{
 use futures::{TryStreamExt, stream};
 
 use super::calibrate::Calibration;
+use super::pick::{InputSide, Picked, Picking, as_choice};
 use super::side::{PlannedSide, Side, SideVectors};
-use super::way::{Choice, Circumstances, Way, choose};
+use super::way::{Choice, Circumstances, Prices, Way, choose};
 use super::{Metric, Wish};
 use crate::execute::{PlannedCall, SemanticExec};
 
@@ -30,6 +32,9 @@ use crate::execute::{PlannedCall, SemanticExec};
 pub(crate) const END_COLUMN: &str = "pairs_end#";
 /// Pairs in one batch; small, so that a limit is met without making many that nobody asks about.
 const BATCH_PAIRS: usize = 256;
+/// Pairs that are looked at without a question, to know how many other conditions leave; and in one batch.
+const COUNTED_PAIRS: usize = 1_000_000;
+const COUNTED_AT_ONCE: usize = 16_384;
 /// Bytes of a token, roughly.
 const TOKEN_BYTES: u64 = 4;
 
@@ -45,6 +50,8 @@ pub(crate) struct PairsExec {
     pub(crate) condition: Option<Arc<dyn PhysicalExpr>>,
     /// Whether a row follows the pairs of each row of the left side.
     pub(crate) ends: bool,
+    /// The side each input of the question is read from.
+    pub(crate) sides: Vec<InputSide>,
     wish: Wish,
     /// What is known before anything is read.
     choice: Option<Choice>,
@@ -53,6 +60,7 @@ pub(crate) struct PairsExec {
 }
 
 impl PairsExec {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the join that is planned elsewhere")]
     pub(crate) fn new(
         left: PlannedSide,
         right: PlannedSide,
@@ -61,6 +69,7 @@ impl PairsExec {
         condition: Option<Arc<dyn PhysicalExpr>>,
         ends: bool,
         wish: Wish,
+        sides: Vec<InputSide>,
     ) -> PairsExec {
         let of_left = left.input.schema();
         let of_right = right.input.schema();
@@ -84,12 +93,13 @@ impl PairsExec {
             added: Arc::new(added),
             condition,
             ends,
+            sides,
             wish,
             choice: None,
             schema,
             properties: Arc::new(properties),
         };
-        let rows = |side: &PlannedSide| crate::query::rows_of(&side.input).map(|count| count as u64);
+        let rows = |side: &PlannedSide| crate::estimate::rows_of(&side.input).map(|count| count as u64);
         pairs.choice = rows(&pairs.left).zip(rows(&pairs.right)).map(|(left, right)| {
             let known = pairs.circumstances((left, USUAL_TOKENS), (right, USUAL_TOKENS));
             choose(&known, wish.way)
@@ -97,19 +107,40 @@ impl PairsExec {
         pairs
     }
 
-    fn circumstances(&self, left: (u64, u64), right: (u64, u64)) -> Circumstances {
+    pub(super) fn wish(&self) -> Wish {
+        self.wish
+    }
+
+    pub(super) fn circumstances(&self, left: (u64, u64), right: (u64, u64)) -> Circumstances {
         let program = self.call.program();
         Circumstances {
             left: left.0,
             right: right.0,
+            pairs: None,
             left_tokens: left.1,
             right_tokens: right.1,
             question_tokens: (program.system().len() as u64).div_ceil(TOKEN_BYTES) + QUESTION_TOKENS,
-            prices: None,
+            prices: self.prices(),
             embeddings: true,
-            choices: false,
+            choices: self.can_choose(right.0 <= left.0),
             recall: self.wish.recall(),
         }
+    }
+
+    /// What a million tokens cost of the model that decides, and of the one that embeds.
+    fn prices(&self) -> Option<Prices> {
+        let runtime = &self.left.runtime;
+        let asked = runtime.ask.pricing(&runtime.settings_of(&self.call.bound), false)?;
+        let embedded = runtime.ask.pricing(&runtime.settings_of(&self.left.embed.bound), true)?;
+        let million = |price: Usd| price.times(1_000_000);
+        Some(Prices { input: million(asked.prompt?), output: million(asked.completion?), embedding: million(embedded.prompt?) })
+    }
+
+    /// Whether the question can be put about one value of a side, with those of the other to choose from.
+    fn can_choose(&self, few_is_right: bool) -> bool {
+        let few = if few_is_right { InputSide::Right } else { InputSide::Left };
+        let option = vec!["option".to_owned(); self.sides.iter().filter(|side| **side == few).count()];
+        as_choice(&self.call, &self.sides, few, &[option]).is_some()
     }
 
     /// The operators that embed both sides, if that is what will be done.
@@ -126,7 +157,8 @@ impl PairsExec {
         let sides = futures::try_join!(self.left.collect(Arc::clone(&context)), self.right.collect(Arc::clone(&context)))?;
         let (left, right) = (Arc::new(sides.0), Arc::new(sides.1));
         let size = |side: &Side| (side.values() as u64, side.mean_bytes().div_ceil(TOKEN_BYTES));
-        let choice = choose(&self.circumstances(size(&left), size(&right)), self.wish.way);
+        let known = Circumstances { pairs: self.fitting(&left, &right)?, ..self.circumstances(size(&left), size(&right)) };
+        let choice = choose(&known, self.wish.way);
         let pick = match choice.expected.way {
             Way::Embedding => {
                 let vectors =
@@ -136,7 +168,15 @@ impl PairsExec {
                 let found = calibration.run(self.wish, context).await?;
                 Pick::Near { of_left, of_right, least: found.least, besides: found.besides }
             }
-            Way::Cross | Way::Classify => Pick::All((0..right.rows.num_rows() as u32).filter(|row| right.has_value(*row)).collect()),
+            Way::Classify => {
+                let picking = Picking { pairs: &self, left: &left, right: &right };
+                match picking.run(self.wish, &context).await? {
+                    Some(picked) => Pick::Chosen(picked),
+                    // too much was overlooked: every pair finds every match
+                    None => Pick::all(&right),
+                }
+            }
+            Way::Cross => Pick::all(&right),
         };
         Ok(Emitter { pairs: self, left, right, pick, next_row: 0, waiting: Vec::new(), taken: 0, scratch: Vec::new() })
     }
@@ -154,6 +194,21 @@ impl PairsExec {
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
+    /// How many pairs of rows the condition leaves, where there is one and counting them takes no time.
+    fn fitting(&self, left: &Side, right: &Side) -> Result<Option<u64>> {
+        let with_value = |side: &Side| (0..side.rows.num_rows() as u32).filter(|row| side.has_value(*row)).collect::<Vec<u32>>();
+        let (lefts, rights) = (with_value(left), with_value(right));
+        if self.condition.is_none() || lefts.len().saturating_mul(rights.len()) > COUNTED_PAIRS {
+            return Ok(None);
+        }
+        let mut fitting = 0;
+        for lefts in lefts.chunks((COUNTED_AT_ONCE / rights.len().max(1)).max(1)) {
+            let pairs: Vec<(u32, Option<u32>)> = lefts.iter().flat_map(|left| rights.iter().map(|right| (*left, Some(*right)))).collect();
+            fitting += self.satisfied(&self.batch(left, right, &pairs)?)?.map_or(pairs.len(), |fit| fit.true_count());
+        }
+        Ok(Some(fitting as u64))
+    }
+
     /// Which rows satisfy the condition.
     pub(super) fn satisfied(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let Some(condition) = &self.condition else { return Ok(None) };
@@ -164,7 +219,7 @@ impl PairsExec {
 }
 
 /// Tokens of a value and of a template before they are counted.
-const USUAL_TOKENS: u64 = 50;
+pub(super) const USUAL_TOKENS: u64 = 50;
 const QUESTION_TOKENS: u64 = 20;
 
 impl Side {
@@ -177,6 +232,8 @@ impl Side {
 enum Pick {
     /// All with these rows of the right side.
     All(Vec<u32>),
+    /// Those of these values of the right side, by the value of the left one.
+    Chosen(Picked),
     Near {
         of_left: SideVectors,
         of_right: SideVectors,
@@ -185,6 +242,12 @@ enum Pick {
         /// Values of the right side that match a value of the left one though they lie farther away: the sample found them.
         besides: std::collections::HashMap<u32, Vec<u32>>,
     },
+}
+
+impl Pick {
+    fn all(right: &Side) -> Pick {
+        Pick::All((0..right.rows.num_rows() as u32).filter(|row| right.has_value(*row)).collect())
+    }
 }
 
 /// Makes pairs as they are wanted.
@@ -236,6 +299,12 @@ impl Emitter {
         if let Some(value) = self.left.value_of.get(row as usize).copied().flatten() {
             match &self.pick {
                 Pick::All(rights) => self.waiting.extend(rights.iter().map(|right| (row, Some(*right)))),
+                Pick::Chosen(picked) => {
+                    let rights = picked.get(&value).into_iter().flatten();
+                    let mut rows: Vec<u32> = rights.flat_map(|value| &self.right.rows_of[*value as usize]).copied().collect();
+                    rows.sort_unstable();
+                    self.waiting.extend(rows.into_iter().map(|right| (row, Some(right))));
+                }
                 Pick::Near { of_left, of_right, least, besides } => {
                     let mut rights: Vec<u32> = Vec::new();
                     if let Some(vector) = of_left.vector_of.get(value as usize).copied().flatten() {
@@ -265,6 +334,9 @@ impl DisplayAs for PairsExec {
         match &self.choice {
             Some(Choice { expected, why }) => {
                 write!(f, "PairsExec: {} ({why}), questions≤{}", expected.way.name(), super::way::shown(expected.questions))?;
+                if expected.way == Way::Classify {
+                    write!(f, ", choices={}, recall={}", super::way::shown(expected.choices), self.wish.recall())?;
+                }
                 if expected.way == Way::Embedding {
                     write!(f, ", texts={}, recall={}, by=[{}, {}]", super::way::shown(expected.texts), self.wish.recall(), keys.0, keys.1)?;
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::catalog::Session;
-use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, JoinType, Result, internal_datafusion_err};
+use datafusion::common::{DFSchema, DFSchemaRef, JoinType, Result, internal_datafusion_err};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Operator as SqlOperator};
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
@@ -17,6 +17,8 @@ use super::nearest_node::NearestRows;
 use super::node::SemanticJoin;
 use super::outer::OuterExec;
 use super::pairs::{END_COLUMN, PairsExec};
+use super::pick::InputSide;
+use super::push::reads_only;
 use super::side::PlannedSide;
 use crate::execute::{Keep, PlannedCall, QueryRuntime, SemanticExec, added_fields};
 use crate::node::SemanticCall;
@@ -34,13 +36,7 @@ pub(crate) fn plan(
     let physical = |expression: &Expr, schema: &DFSchema| planner.create_physical_expr(expression, schema, session, context);
     let both = DFSchemaRef::new(node.left.schema().join(node.right.schema())?);
     let side = |input: &Arc<dyn ExecutionPlan>, embed: &SemanticCall, schema: &DFSchemaRef| {
-        let key = embed.bound.arguments.first().ok_or_else(|| internal_datafusion_err!("an embedding has one input"))?;
-        Ok::<_, DataFusionError>(PlannedSide {
-            input: Arc::clone(input),
-            key: physical(key, schema)?,
-            embed: embed.clone(),
-            runtime: Arc::clone(&runtime),
-        })
+        planned_side(input, embed, &runtime, &|key| physical(key, schema))
     };
     let arguments = node.call.bound.arguments.iter().map(|argument| physical(argument, &both)).collect::<Result<Vec<_>>>()?;
     let condition = node.condition.as_ref().map(|condition| physical(condition, &both)).transpose()?;
@@ -54,6 +50,7 @@ pub(crate) fn plan(
         condition,
         ends,
         node.wish,
+        node.call.bound.arguments.iter().map(|argument| side_of(argument, node)).collect(),
     );
     let columns = left.schema().fields().len() + right.schema().fields().len();
     let end: Arc<dyn PhysicalExpr> = Arc::new(Column::new(END_COLUMN, columns));
@@ -71,6 +68,17 @@ pub(crate) fn plan(
     Ok(Arc::new(OuterExec::new(Arc::new(asked.keeping(keep, None)?), node.kind, schema, columns)))
 }
 
+/// The side that an input of the question is read from.
+fn side_of(argument: &Expr, node: &SemanticJoin) -> InputSide {
+    if reads_only(argument, node.left.schema()) {
+        InputSide::Left
+    } else if reads_only(argument, node.right.schema()) {
+        InputSide::Right
+    } else {
+        InputSide::Neither
+    }
+}
+
 /// Plans a similarity join over inputs that are planned already.
 pub(crate) fn plan_nearest(
     node: &NearestRows,
@@ -82,13 +90,22 @@ pub(crate) fn plan_nearest(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let [left, right] = inputs else { return Err(internal_datafusion_err!("a SimilarityJoin has two inputs")) };
     let side = |input: &Arc<dyn ExecutionPlan>, embed: &SemanticCall, schema: &DFSchemaRef| {
-        let key = embed.bound.arguments.first().ok_or_else(|| internal_datafusion_err!("an embedding has one input"))?;
-        let key = planner.create_physical_expr(key, schema, session, context)?;
-        Ok::<_, DataFusionError>(PlannedSide { input: Arc::clone(input), key, embed: embed.clone(), runtime: Arc::clone(&runtime) })
+        planned_side(input, embed, &runtime, &|key| planner.create_physical_expr(key, schema, session, context))
     };
     let left = side(left, &node.left_embed, node.left.schema())?;
     let right = side(right, &node.right_embed, node.right.schema())?;
     Ok(Arc::new(NearestExec::new(left, right, node.k, node.metric)))
+}
+
+/// A side of a join, with what is compared of it.
+fn planned_side(
+    input: &Arc<dyn ExecutionPlan>,
+    embed: &SemanticCall,
+    runtime: &Arc<QueryRuntime>,
+    physical: &dyn Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>,
+) -> Result<PlannedSide> {
+    let key = embed.bound.arguments.first().ok_or_else(|| internal_datafusion_err!("an embedding has one input"))?;
+    Ok(PlannedSide { input: Arc::clone(input), key: physical(key)?, embed: embed.clone(), runtime: Arc::clone(runtime) })
 }
 
 /// The operators by which an operator of a join embeds its sides.
@@ -97,6 +114,11 @@ pub(crate) fn embedding(plan: &dyn ExecutionPlan) -> Vec<SemanticExec> {
         return pairs.embedding();
     }
     plan.downcast_ref::<NearestExec>().map(NearestExec::embedding).unwrap_or_default()
+}
+
+/// The operator that makes pairs, if it is one.
+pub(crate) fn pairs_in(plan: &dyn ExecutionPlan) -> Option<&PairsExec> {
+    plan.downcast_ref::<PairsExec>()
 }
 
 fn node_schema(node: &SemanticJoin) -> Schema {

@@ -120,6 +120,11 @@ impl Side {
         Ok(Side { rows, value_of, rows_of, values })
     }
 
+    /// The first row that has a value.
+    pub(crate) fn first_row(&self, value: u32) -> Option<u32> {
+        self.rows_of.get(value as usize)?.first().copied()
+    }
+
     /// How many different values there are.
     pub(crate) fn values(&self) -> usize {
         self.rows_of.len()

@@ -3,6 +3,7 @@
 
 use corsac_wire::Usd;
 
+use super::pick::{SAMPLED_CHOSEN, sample_size};
 use super::threshold::{SAMPLED_PER_STRATUM, strata_count};
 
 /// A way of joining.
@@ -12,7 +13,8 @@ pub(crate) enum Way {
     Cross,
     /// Both sides are embedded, and only pairs that lie near enough are asked about.
     Embedding,
-    /// Each value of the larger side is asked about once, with all values of the smaller one to choose from.
+    /// Each value of the larger side is asked about once, with all values of the smaller one to choose from; then those
+    /// that were chosen are asked about as pairs.
     Classify,
 }
 
@@ -35,6 +37,12 @@ impl Way {
 
 /// The most values that are put before a model to choose from in one question.
 pub(crate) const MOST_CHOICES: u64 = 40;
+/// The most tokens that these may have together.
+const MOST_LISTED_TOKENS: u64 = 6_000;
+/// How many values are chosen for one value of the larger side, before anything is asked.
+const CHOSEN_PER_VALUE: u64 = 1;
+/// Words around the values to choose from, in tokens, beside those of the question itself.
+const CHOICE_WORDS: u64 = 40;
 /// How many pairs lie near enough for each row of the larger side, before anything is measured.
 const PAIRS_PER_ROW: u64 = 8;
 /// Tokens of an answer: true or false, or the numbers of the few values that were chosen, as JSON.
@@ -47,6 +55,33 @@ pub(crate) struct Prices {
     pub(crate) input: Usd,
     pub(crate) output: Usd,
     pub(crate) embedding: Usd,
+}
+
+impl Circumstances {
+    /// Pairs that every question might be asked about.
+    pub(crate) fn all_pairs(&self) -> u64 {
+        self.pairs.unwrap_or_else(|| self.left.saturating_mul(self.right))
+    }
+
+    /// Tokens of a question about a pair.
+    pub(crate) fn pair_tokens(&self) -> u64 {
+        self.question_tokens + self.left_tokens + self.right_tokens
+    }
+
+    /// Tokens of a question with so many values to choose from, each on a line of its own, with a number.
+    pub(crate) fn choice_tokens(&self, few: u64, few_tokens: u64, many_tokens: u64) -> u64 {
+        self.question_tokens + CHOICE_WORDS + many_tokens + few.saturating_mul(few_tokens + 3)
+    }
+}
+
+/// The questions about pairs that a way asks at least: its samples, or all.
+pub(crate) fn fewest_questions(known: &Circumstances, way: Way) -> u64 {
+    let pairs = known.left.saturating_mul(known.right);
+    match way {
+        Way::Cross => known.all_pairs(),
+        Way::Embedding => strata_count(pairs, known.left.max(known.right)).saturating_mul(SAMPLED_PER_STRATUM as u64).min(pairs),
+        Way::Classify => sample_size(pairs, 0.0, known.recall),
+    }
 }
 
 impl Prices {
@@ -69,6 +104,8 @@ pub(crate) struct Circumstances {
     /// Mean tokens of a value.
     pub(crate) left_tokens: u64,
     pub(crate) right_tokens: u64,
+    /// Pairs that other conditions leave, where they were counted.
+    pub(crate) pairs: Option<u64>,
     /// Tokens of a question beside the values.
     pub(crate) question_tokens: u64,
     pub(crate) prices: Option<Prices>,
@@ -84,8 +121,10 @@ pub(crate) struct Circumstances {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) way: Way,
-    /// Questions to the model that decides.
+    /// Questions about pairs, samples included.
     pub(crate) questions: u64,
+    /// Questions with values to choose from.
+    pub(crate) choices: u64,
     /// Texts to embed.
     pub(crate) texts: u64,
     /// What that costs at the prices given, or at usual ones.
@@ -115,18 +154,15 @@ pub(crate) fn choose(known: &Circumstances, forced: Option<Way>) -> Choice {
         Way::Cross if known.recall >= 1.0 => "every match is wanted".to_owned(),
         Way::Cross => format!("{} pairs are few", shown(cross.questions)),
         Way::Embedding => format!("{} of {} pairs are expected to lie near enough", shown(expected.questions), shown(cross.questions)),
-        Way::Classify => {
-            format!("one side has {} values, which fit one question", known.left.min(known.right))
-        }
+        Way::Classify => format!("one side has {} values, which fit one question", known.left.min(known.right)),
     };
     Choice { expected, why }
 }
 
 fn cross(known: &Circumstances) -> Expected {
-    let pairs = known.left.saturating_mul(known.right);
-    let tokens = known.question_tokens + known.left_tokens + known.right_tokens;
-    let cost = priced(known, pairs, tokens, ANSWER_TOKENS);
-    Expected { way: Way::Cross, questions: pairs, texts: 0, cost }
+    let pairs = known.all_pairs();
+    let cost = priced(known, pairs, known.pair_tokens(), ANSWER_TOKENS);
+    Expected { way: Way::Cross, questions: pairs, choices: 0, texts: 0, cost }
 }
 
 fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
@@ -143,10 +179,9 @@ fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
             let texts = known.left.saturating_add(known.right);
             let embedded = known.left.saturating_mul(known.left_tokens).saturating_add(known.right.saturating_mul(known.right_tokens));
             let prices = known.prices.unwrap_or_else(Prices::usual);
-            let tokens = known.question_tokens + known.left_tokens + known.right_tokens;
-            let asked = priced(known, questions, tokens, ANSWER_TOKENS);
+            let asked = priced(known, questions, known.pair_tokens(), ANSWER_TOKENS);
             let cost = Usd::from_pico(asked.pico().saturating_add(at(prices.embedding, embedded)));
-            Some(Expected { way, questions, texts, cost })
+            Some(Expected { way, questions, choices: 0, texts, cost })
         }
         Way::Classify => {
             let (few, few_tokens, many, many_tokens) = if known.right <= known.left {
@@ -154,12 +189,16 @@ fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
             } else {
                 (known.left, known.left_tokens, known.right, known.right_tokens)
             };
-            if !known.choices || few > MOST_CHOICES {
+            let listed = few.saturating_mul(few_tokens + 3);
+            if !known.choices || known.recall >= 1.0 || few > MOST_CHOICES || listed > MOST_LISTED_TOKENS {
                 return None;
             }
-            // each value stands on a line of its own, with a number
-            let tokens = known.question_tokens + many_tokens + few.saturating_mul(few_tokens + 3);
-            Some(Expected { way, questions: many, texts: 0, cost: priced(known, many, tokens, CHOICE_TOKENS) })
+            let chosen = many.saturating_mul(CHOSEN_PER_VALUE);
+            let sampled = sample_size(pairs.saturating_sub(chosen), chosen as f64, known.recall);
+            let questions = chosen.saturating_add(SAMPLED_CHOSEN + sampled).min(pairs);
+            let chosen = priced(known, many, known.choice_tokens(few, few_tokens, many_tokens), CHOICE_TOKENS);
+            let asked = priced(known, questions, known.pair_tokens(), ANSWER_TOKENS);
+            Some(Expected { way, questions, choices: many, texts: 0, cost: Usd::from_pico(chosen.pico().saturating_add(asked.pico())) })
         }
     }
 }
@@ -196,6 +235,7 @@ mod tests {
     const THOUSANDS: Circumstances = Circumstances {
         left: 1_000,
         right: 1_000,
+        pairs: None,
         left_tokens: 30,
         right_tokens: 30,
         question_tokens: 40,
@@ -218,6 +258,7 @@ mod tests {
         assert_eq!(way(Circumstances { right: 10, ..THOUSANDS }), Way::Classify);
         assert_eq!(way(Circumstances { left: 10, ..THOUSANDS }), Way::Classify);
         assert_eq!(way(Circumstances { right: 10, choices: false, ..THOUSANDS }), Way::Embedding);
+        assert_eq!(way(Circumstances { pairs: Some(900), ..THOUSANDS }), Way::Cross);
     }
 
     #[test]
@@ -242,6 +283,8 @@ mod tests {
     #[test]
     fn a_way_can_be_asked_for() {
         assert_eq!(choose(&THOUSANDS, Some(Way::Cross)).why, "asked for");
+        let chosen = choose(&Circumstances { right: 10, ..THOUSANDS }, Some(Way::Classify)).expected;
+        assert_eq!((chosen.way, chosen.choices, chosen.questions), (Way::Classify, 1_000, 1_572));
         let impossible = choose(&THOUSANDS, Some(Way::Classify));
         assert_eq!((impossible.expected.way, impossible.why.as_str()), (Way::Cross, "classify cannot be used here"));
     }

@@ -10,6 +10,7 @@ use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::expr::{AggregateFunction, Alias, Case, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator as SqlOperator, Projection, WindowFunctionDefinition, lit};
 
+use super::sink::without_marks;
 use crate::bind::{BoundCall, bind};
 use crate::function::{Marker, Operator, OutcomeMarker, ReduceMarker};
 use crate::node::{Semantic, SemanticCall};
@@ -139,7 +140,7 @@ impl<'a> Lifter<'a> {
             return plan_err!("{} cannot read a column of the outer query inside a subquery: join the two tables instead", bound.name());
         }
         for argument in &mut bound.arguments {
-            *argument = self.replace(argument.clone().unalias(), guard)?;
+            *argument = self.replace(without_marks(argument.clone().unalias())?, guard)?;
         }
         let index = match self.calls.iter().position(|call| call.asks_the_same(&bound, guard)) {
             Some(index) => index,
@@ -222,7 +223,12 @@ impl<'a> Lifter<'a> {
 
     /// Puts the nodes that answer the collected calls on top of a plan: one node for each stage, since a call that reads
     /// another's answer has to wait for it.
-    pub(super) fn over(self, mut plan: LogicalPlan) -> Result<LogicalPlan> {
+    pub(super) fn over(self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        self.over_with_reason(plan, None)
+    }
+
+    /// The same with the reason why these calls are asked at this place, which plans show.
+    pub(super) fn over_with_reason(self, mut plan: LogicalPlan, why: Option<&Arc<str>>) -> Result<LogicalPlan> {
         let mut waiting = self.calls;
         while !waiting.is_empty() {
             let names: Vec<String> = waiting.iter().flat_map(Lifted::columns).cloned().collect();
@@ -230,7 +236,7 @@ impl<'a> Lifter<'a> {
             if now.is_empty() {
                 return plan_err!("semantic calls wait for each other: put one of them into a subquery");
             }
-            plan = ask_over(plan, now)?;
+            plan = ask_over(plan, now, why)?;
             waiting = later;
         }
         Ok(plan)
@@ -248,6 +254,11 @@ impl<'a> Lifter<'a> {
         }
         self.calls = rest;
         Lifter { options: self.options, numbers: self.numbers, calls: own, alias: None }
+    }
+
+    /// What was collected, for those who want to know what would be asked.
+    pub(super) fn into_bound(self) -> Vec<BoundCall> {
+        self.calls.into_iter().map(|call| call.bound).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -302,10 +313,10 @@ fn reads_answers(guard: &Expr) -> bool {
     guard.column_refs().iter().any(|column| column.relation.is_none() && column.name.contains('#'))
 }
 
-fn ask_over(plan: LogicalPlan, calls: Vec<Lifted>) -> Result<LogicalPlan> {
+fn ask_over(plan: LogicalPlan, calls: Vec<Lifted>, why: Option<&Arc<str>>) -> Result<LogicalPlan> {
     let mut calls: Vec<SemanticCall> = calls.into_iter().map(Lifted::into_call).collect();
     let plan = with_subqueries_below(plan, &mut calls)?;
-    Ok(Semantic::try_new(plan, calls)?.into_plan())
+    Ok(Semantic::try_new(plan, calls)?.because(why.cloned()).into_plan())
 }
 
 /// Inputs that hold subqueries are computed in a projection below, where the engine can plan them.

@@ -161,7 +161,9 @@ impl Wish {
                 Some(text) if text.trim().eq_ignore_ascii_case("auto") => self.way = None,
                 text => match text.and_then(Way::by_name) {
                     Some(way) => self.way = Some(way),
-                    None => return plan_err!("strategy of a semantic join must be 'auto', 'cross' or 'embedding', not {value}"),
+                    None => {
+                        return plan_err!("strategy of a semantic join must be 'auto', 'cross', 'embedding' or 'classify', not {value}");
+                    }
                 },
             },
             "recall" => {

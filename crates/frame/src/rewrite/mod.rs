@@ -4,7 +4,9 @@
 mod join;
 mod lift;
 mod meaning;
+mod order;
 mod reduce;
+mod sink;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,9 @@ use datafusion::logical_expr::{Aggregate, Distinct, DistinctOn, Expr, Filter, Lo
 use datafusion::optimizer::AnalyzerRule;
 
 use lift::{Lifter, has_call};
+use order::{Placed, in_order};
+
+use crate::execute::{Planning, QueryRuntime};
 
 /// Lifts semantic calls into nodes of their own.
 #[derive(Debug, Default)]
@@ -25,7 +30,9 @@ pub(crate) struct LiftSemanticCalls;
 
 impl AnalyzerRule for LiftSemanticCalls {
     fn analyze(&self, plan: LogicalPlan, options: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewrite = Rewrite { options: Arc::new(options.clone()), numbers: AtomicUsize::new(0) };
+        let runtime = options.extensions.get::<Planning>().map(|planning| Arc::clone(&planning.runtime));
+        let rewrite = Rewrite { options: Arc::new(options.clone()), numbers: AtomicUsize::new(0), runtime };
+        let plan = plan.transform_down_with_subqueries(sink::sink)?.data;
         let plan = plan.transform_up_with_subqueries(|node| rewrite.node(node))?.data;
         refuse_what_is_left(&plan)?;
         Ok(plan)
@@ -39,6 +46,8 @@ impl AnalyzerRule for LiftSemanticCalls {
 struct Rewrite {
     options: Arc<ConfigOptions>,
     numbers: AtomicUsize,
+    /// What is known of calls before they are made.
+    runtime: Option<Arc<QueryRuntime>>,
 }
 
 impl Rewrite {
@@ -122,7 +131,8 @@ impl Rewrite {
         Ok(LogicalPlan::Distinct(Distinct::On(DistinctOn::try_new(on, select, sort, Arc::new(input))?)))
     }
 
-    /// Cheap conditions first, then one semantic condition after the other, each over the rows that are left.
+    /// Cheap conditions first, then one semantic condition after the other, each over the rows that are left, the one first
+    /// that costs least for a row it leaves out.
     fn filter(&self, node: Filter) -> Result<LogicalPlan> {
         let wanted = columns_of(&node.input);
         self.filtered(wanted, Arc::unwrap_or_clone(node.input), split_conjunction_owned(node.predicate))
@@ -135,10 +145,10 @@ impl Rewrite {
         if let Some(condition) = conjunction(plain) {
             plan = keep(condition, plan)?;
         }
-        for condition in semantic {
+        for Placed { condition, why } in in_order(self, &plan, semantic)? {
             let mut lifter = self.lifter();
             let condition = lifter.lift(condition)?;
-            plan = keep(condition, lifter.over(plan)?)?;
+            plan = keep(condition, lifter.over_with_reason(plan, why.as_ref())?)?;
         }
         if let Some(condition) = conjunction(outer) {
             plan = keep(condition, plan)?;

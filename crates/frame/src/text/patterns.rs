@@ -1,11 +1,20 @@
 //! `regexp_…` beside those of the query engine, and `text_extract`.
 
+use corsac_text::TextError;
 use corsac_text::pattern::Pattern;
 use corsac_text::regexp::Expression;
 
 use super::answers::{Answer, Output};
 use super::chunks::request;
-use super::scalar::{Definition, Kind, Prepared};
+use super::scalar::{Constants, Definition, Kind, Prepared};
+
+/// An expression, and which of its groups is wanted: as elsewhere in SQL, the first is meant if there is one.
+fn expression_and_group(constants: &Constants<'_>) -> Result<(Expression, usize), TextError> {
+    let expression = Expression::new(constants.text(0).unwrap_or_default())?;
+    let default = i64::from(expression.groups() > 0);
+    let group = expression.group(constants.whole(1).unwrap_or(default))?;
+    Ok((expression, group))
+}
 
 pub(super) static DEFINITIONS: [Definition; 5] = [
     Definition {
@@ -16,10 +25,7 @@ pub(super) static DEFINITIONS: [Definition; 5] = [
         least: 2,
         output: Output::Text,
         prepare: |constants| {
-            let expression = Expression::new(constants.text(0).unwrap_or_default())?;
-            // as elsewhere in SQL, the first group is meant if there is one
-            let default = i64::from(expression.groups() > 0);
-            let group = expression.group(constants.whole(1).unwrap_or(default))?;
+            let (expression, group) = expression_and_group(constants)?;
             Prepared::new(move |values| {
                 Ok(values.first().and_then(|value| expression.extract(value.text(), group)).map(|part| Answer::Text(part.to_owned())))
             })
@@ -33,9 +39,7 @@ pub(super) static DEFINITIONS: [Definition; 5] = [
         least: 2,
         output: Output::Texts,
         prepare: |constants| {
-            let expression = Expression::new(constants.text(0).unwrap_or_default())?;
-            let default = i64::from(expression.groups() > 0);
-            let group = expression.group(constants.whole(1).unwrap_or(default))?;
+            let (expression, group) = expression_and_group(constants)?;
             Prepared::new(move |values| {
                 let Some(value) = values.first() else { return Ok(None) };
                 let parts = expression.extract_all(value.text(), group).into_iter();

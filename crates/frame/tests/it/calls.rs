@@ -13,7 +13,7 @@ async fn calls(sql: &str, rows_in: usize) -> (usize, usize) {
 }
 
 const MAP: &str = "semantic_map('Say {{ t }}', t)";
-const IS: &str = "semantic_predicate('Is {{ t }} fine?', t)";
+const IS: &str = "semantic_predicate('Is {{ t }} fine in every respect that anybody could think of, now and later, here and there, by day and by night?', t)";
 
 #[tokio::test]
 async fn every_row_once() {
@@ -64,7 +64,7 @@ async fn cheap_conditions_come_first() {
 
 #[tokio::test]
 async fn semantic_conditions_run_one_after_the_other() {
-    let sql = "SELECT id FROM $r WHERE semantic_classify(t, ['1', 'other']) = '1' AND semantic_predicate('Is {{ t }} fine?', t)";
+    let sql = "SELECT id FROM $r WHERE semantic_classify(t, ['1', 'other']) = '1' AND semantic_predicate('Is {{ t }} fine in every respect that anybody could think of, now and later, here and there, by day and by night?', t)";
     // 19 of the numbers below 100 hold a 1
     assert_eq!(calls(sql, 100).await, (100 + 19, 19));
 }

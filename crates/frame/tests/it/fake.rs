@@ -131,7 +131,7 @@ pub(crate) fn failed(kind: FailureKind, message: &str) -> Outcome {
 fn usual_answer(call: &Call) -> Value {
     match &call.contract {
         Contract::Turn(_) => Value::Null,
-        Contract::Embedding { .. } => call.user.split(' ').take(2).map(|word| json!(word.len() as f64)).collect(),
+        Contract::Embedding { .. } => vector_of(&call.user),
         Contract::Text => json!(format!("<{}>", call.user)),
         Contract::Json(schema) => value_of(schema.kind(), &call.user),
         Contract::JsonTurn { schema, .. } => value_of(schema.kind(), &last_message(call)),
@@ -145,7 +145,13 @@ pub(crate) fn last_message(call: &Call) -> String {
     text.split("\n\nNow write").next().unwrap_or_default().to_owned()
 }
 
-fn value_of(kind: &Type, text: &str) -> Value {
+/// The vector of a text: how long its first two words are.
+pub(crate) fn vector_of(text: &str) -> Value {
+    text.split(' ').take(2).map(|word| json!(word.len() as f64)).collect()
+}
+
+/// What is said of a text where JSON of this type is wanted.
+pub(crate) fn value_of(kind: &Type, text: &str) -> Value {
     match kind {
         Type::String => json!(text.split(' ').next().unwrap_or_default()),
         Type::Integer => json!(text.len()),

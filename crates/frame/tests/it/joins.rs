@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
-use corsac_dispatch::{Ask, Call, Contract, Outcome};
+use corsac_dispatch::{Ask, Call, Contract, FailureKind, Outcome};
 use corsac_frame::{Session, SessionOptions};
 use datafusion::datasource::MemTable;
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, answered, refused, rows, run, table};
+use crate::fake::{Fake, answered, failed, refused, rows, run, table};
 
 const DIMENSIONS: usize = 24;
 
@@ -50,7 +50,22 @@ fn judge(call: &Call, off: f64) -> Option<Outcome> {
         return Some(answered(vector(&call.user, off)));
     }
     let (left, right) = call.user.split_once(" ~ ")?;
+    if is_choice(call) {
+        let known = number_in(if left == "[option]" { right } else { left });
+        let options = call.system.split_once("Options:\n")?.1.lines().filter_map(|line| line.split_once(": "));
+        let matches: Vec<&str> = options.filter(|(_, option)| number_in(option) == known).map(|(number, _)| number).collect();
+        return Some(answered(json!({ "matches": matches })));
+    }
     Some(answered(json!({"answer": number_in(left) == number_in(right)})))
+}
+
+/// Whether values to choose from stand in the question.
+fn is_choice(call: &Call) -> bool {
+    call.user.contains("[option]")
+}
+
+fn choices(fake: &Fake) -> usize {
+    fake.asked().iter().filter(|call| is_choice(call)).count()
 }
 
 fn matcher() -> Arc<Fake> {
@@ -117,6 +132,48 @@ async fn a_join_of_a_thousand_by_a_thousand_asks_about_two_pairs_in_a_hundred_at
 }
 
 #[tokio::test]
+async fn a_small_side_is_chosen_from() {
+    for (left, right) in [(400, 12), (12, 400)] {
+        let fake = matcher();
+        let session = large(&fake, left, right);
+        let sql = format!("SELECT a.id, b.id FROM a JOIN b ON {ON}");
+        let plan = session.plan(&sql).await.unwrap().explain();
+        assert!(plan.contains("PairsExec: classify (one side has 12 values, which fit one question)"), "{plan}");
+        let found = matches(&rows(&session, &sql).await.unwrap());
+        assert_eq!(found, (0..12).map(|number| (number, number)).collect::<Vec<_>>());
+        // one choice for each of the 400; the 12 that were chosen are asked about, and a sixth of the others
+        assert_eq!((choices(&fake), texts(&fake)), (400, 0));
+        let pairs = questions(&fake) - choices(&fake);
+        assert!((12 + 750..=12 + 810).contains(&pairs), "{pairs} pairs asked");
+    }
+}
+
+#[tokio::test]
+async fn choices_that_overlook_too_much_give_way_to_all_pairs() {
+    // a model that finds nothing when it has to choose
+    let fake = Arc::new(Fake::new().rule(|call| match is_choice(call) {
+        true => Some(answered(json!({ "matches": [] }))),
+        false => judge(call, 0.5),
+    }));
+    let session = large(&fake, 120, 6);
+    let sql = format!("SELECT a.id, b.id FROM a JOIN b ON {}", on("strategy => 'classify'"));
+    let found = matches(&rows(&session, &sql).await.unwrap());
+    assert_eq!(found, (0..6).map(|number| (number, number)).collect::<Vec<_>>());
+    assert_eq!((choices(&fake), questions(&fake) - choices(&fake)), (120, 720));
+}
+
+#[tokio::test]
+async fn a_choice_without_an_answer_overlooks_nothing() {
+    let fake = Arc::new(Fake::new().rule(|call| match is_choice(call) && call.user.contains("left 3 ") {
+        true => Some(failed(FailureKind::Refused, "refused")),
+        false => judge(call, 0.5),
+    }));
+    let session = large(&fake, 40, 6);
+    let sql = format!("SELECT a.id, a.id AS same FROM a LEFT SEMI JOIN b ON {}", on("strategy => 'classify'"));
+    assert_eq!(matches(&rows(&session, &sql).await.unwrap()), (0..6).map(|number| (number, number)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn few_pairs_are_all_asked_about_and_nothing_is_embedded() {
     let fake = matcher();
     let session = large(&fake, 5, 4);
@@ -140,7 +197,7 @@ async fn every_way_and_kind_gives_the_rows_of_its_join() {
         ("a RIGHT SEMI JOIN b", "id"),
         ("a RIGHT ANTI JOIN b", "id"),
     ];
-    for way in ["cross", "embedding", "auto"] {
+    for way in ["cross", "embedding", "auto", "classify"] {
         let mut shown = String::new();
         for (kind, columns) in kinds {
             let fake = matcher();
@@ -150,7 +207,8 @@ async fn every_way_and_kind_gives_the_rows_of_its_join() {
             let sql = if columns == "id" { sql.replace(", 2", "") } else { sql };
             shown += &format!("{kind}\n{}\n", table(&session, &sql).await);
             // three different texts on either side, or four; equal ones are one question
-            assert!(questions(&fake) <= 12, "{way} {kind}: {}", questions(&fake));
+            assert!(questions(&fake) - choices(&fake) <= 12, "{way} {kind}: {}", questions(&fake));
+            assert!(way == "classify" || choices(&fake) == 0, "{way} {kind}");
             assert_eq!(texts(&fake), if way == "embedding" { 7 } else { 0 }, "{way} {kind}");
         }
         insta::assert_snapshot!("every_kind", shown);
@@ -232,7 +290,7 @@ async fn what_cannot_be_joined_is_told() {
         let sides = "(VALUES ('x')) AS a (t) JOIN (VALUES ('y')) AS b (t)";
         refused_owned(format!("SELECT 1 FROM {sides} ON {}", on(told)))
     };
-    assert!(of("strategy => 'guess'").await.contains("strategy of a semantic join must be 'auto', 'cross' or 'embedding'"));
+    assert!(of("strategy => 'guess'").await.contains("strategy of a semantic join must be 'auto', 'cross', 'embedding' or 'classify'"));
     assert!(of("recall => 2").await.contains("recall of a semantic join must be a number above 0 and up to 1"));
     assert!(of("sedd => 2").await.contains("sedd"));
     let full = "SELECT 1 FROM (VALUES ('x')) AS a (t) FULL JOIN (VALUES ('y')) AS b (t) ON semantic_predicate('{{ l }} ~ {{ r }}', l => a.t, r => b.t)";

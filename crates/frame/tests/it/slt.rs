@@ -11,21 +11,33 @@ use corsac_frame::{FrameError, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner, default_normalizer, default_validator, strict_column_validator};
 
 use crate::fake::{Fake, failed, rows, session};
+use crate::voiced::{self, Voiced};
 
-/// A session over the model's stand-in, as the files see it.
+/// A session as the files see it.
 struct Engine {
-    fake: Arc<Fake>,
+    asked: Asked,
     session: Session,
     /// Calls counted by `asked` so far.
     counted: usize,
 }
 
+/// Who is asked.
+enum Asked {
+    StandIn(Arc<Fake>),
+    Simulator(Arc<Voiced>),
+}
+
 impl Engine {
-    fn new() -> Engine {
+    fn over_the_stand_in() -> Engine {
         let fake = Arc::new(
             Fake::new().rule(|call| call.user.contains("[fail]").then(|| failed(FailureKind::Refused, "the stand-in was told to fail"))),
         );
-        Engine { session: session(&fake), fake, counted: 0 }
+        Engine { session: session(&fake), asked: Asked::StandIn(fake), counted: 0 }
+    }
+
+    fn over_the_simulator() -> Engine {
+        let (voiced, session) = voiced::session();
+        Engine { session, asked: Asked::Simulator(voiced), counted: 0 }
     }
 }
 
@@ -36,7 +48,10 @@ impl AsyncDB for Engine {
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, FrameError> {
         if sql.trim() == "asked" {
-            let asked = self.fake.count();
+            let asked = match &self.asked {
+                Asked::StandIn(fake) => fake.count(),
+                Asked::Simulator(voiced) => voiced.count(),
+            };
             let new = asked - std::mem::replace(&mut self.counted, asked);
             return Ok(DBOutput::Rows { types: vec![DefaultColumnType::Integer], rows: vec![vec![new.to_string()]] });
         }
@@ -48,7 +63,10 @@ impl AsyncDB for Engine {
     async fn shutdown(&mut self) {}
 
     fn engine_name(&self) -> &str {
-        "corsac"
+        match &self.asked {
+            Asked::StandIn(_) => "corsac",
+            Asked::Simulator(_) => "corsac_over_simulator",
+        }
     }
 }
 
@@ -90,12 +108,21 @@ fn files() -> Vec<PathBuf> {
 /// Every file passes; with `CORSAC_WRITE_SLT=1` results are written into the files instead, to be read before they are kept.
 #[tokio::test]
 async fn files_of_queries() {
+    run_files(Engine::over_the_stand_in, std::env::var_os("CORSAC_WRITE_SLT").is_some()).await;
+}
+
+/// The same the whole way: dispatcher, simulator, ledger.
+#[tokio::test(start_paused = true)]
+async fn files_of_queries_over_the_simulator() {
+    run_files(Engine::over_the_simulator, false).await;
+}
+
+async fn run_files(engine: fn() -> Engine, write: bool) {
     let only = std::env::var("CORSAC_SLT").unwrap_or_default();
-    let write = std::env::var_os("CORSAC_WRITE_SLT").is_some();
     let mut wrong = Vec::new();
     let mut run = 0;
     for file in files().into_iter().filter(|file| file.to_string_lossy().contains(&only)) {
-        let mut runner = Runner::new(|| async { Ok(Engine::new()) });
+        let mut runner = Runner::new(|| async { Ok(engine()) });
         runner.with_column_validator(strict_column_validator);
         let outcome = if write {
             runner

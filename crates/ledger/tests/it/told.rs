@@ -279,3 +279,28 @@ fn absurd_numbers_stop_at_the_largest() {
     assert_eq!(ledger.calls(&run, CallFilter::All, None, 9).unwrap().len(), 2);
     assert_eq!(ledger.calls(&run, CallFilter::All, Some(u64::MAX), 9).unwrap(), []);
 }
+
+#[test]
+fn the_newest_answers_of_an_operator_are_shown_first() {
+    let ledger = Ledger::in_memory().unwrap();
+    let (old, new) = (ledger.start_run(start("old")).unwrap(), ledger.start_run(start("new")).unwrap());
+    wait(ledger.record(answered(&old, 1))).unwrap();
+    wait(ledger.record(answered(&new, 2))).unwrap();
+    wait(ledger.record(failed(&new, 3, "refused", "no"))).unwrap();
+    wait(ledger.record(CallRecord { operator: "semantic_map".into(), ..answered(&new, 4) })).unwrap();
+    wait(ledger.record(from_memory(&new, 1))).unwrap();
+    let shown = |calls: u64, most: usize| {
+        let mut shown = Vec::new();
+        ledger
+            .each_recent_answer("semantic_classify", calls, |input, answer| {
+                shown.push(format!("{input}: {answer}"));
+                if shown.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        shown
+    };
+    let all = ["parcel 1 came late: answer 1", "parcel 2 came late: answer 2", "parcel 1 came late: answer 1"];
+    assert_eq!(shown(100, 100), all);
+    assert_eq!(shown(100, 2), all[..2]);
+    assert_eq!(shown(1, 100), all[..1]);
+}

@@ -39,7 +39,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    fn same(text: impl Into<String>) -> Form {
+    pub(super) fn same(text: impl Into<String>) -> Form {
         let text = text.into();
         Form { own: String::new(), behind_own: text.clone(), behind_others: text }
     }
@@ -190,7 +190,7 @@ impl Program {
         Ok(Program::built(operator, signature, form, Question::Text, contract, layout))
     }
 
-    fn by_template(
+    pub(super) fn by_template(
         operator: &'static str,
         does: &str,
         form: Form,

@@ -2,6 +2,7 @@
 //! built-in semantic operator is a predictor with a short prompt of its own; any other program is a module under a name.
 
 mod built_in;
+mod choose;
 mod composed;
 mod demo;
 mod group;

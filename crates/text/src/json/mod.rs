@@ -1,5 +1,6 @@
 //! Looking into JSON that stands in a text: its type, what it contains, and queries in jq's language or as JSONPath.
 
+mod bounds;
 mod jq;
 mod natives;
 mod path;
