@@ -399,7 +399,8 @@ fn moment(value: &Bound<'_, PyAny>, zoned: bool) -> PyResult<i64> {
 
 fn decimals(values: Cells<'_, '_>, precision: u8, scale: i8) -> PyResult<ArrayRef> {
     let read = |value: &Bound<'_, PyAny>| {
-        let text = value.call_method1("__format__", ("f",)).or_else(|_| value.str().map(Bound::into_any))?;
+        let is_whole = value.is_instance_of::<PyInt>();
+        let text = if is_whole { value.str()?.into_any() } else { value.call_method1("__format__", ("f",))? };
         let text: String = text.extract()?;
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
         let digits = usize::from(scale.unsigned_abs());

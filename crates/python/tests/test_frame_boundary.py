@@ -287,7 +287,7 @@ def test_types_can_be_said(session: Session) -> None:
 
 def test_results_are_read_by_others_without_pyarrow(session: Session) -> None:
     result = session.create_dataframe({"a": [1, None], "b": ["x", "y"]}).filter(col("b") == "x").collect("pydict")
-    assert pl.from_arrow(result).to_dicts() == [{"a": 1, "b": "x"}]  # type: ignore[union-attr]
+    assert pl.DataFrame(result).to_dicts() == [{"a": 1, "b": "x"}]
     frame = session.create_dataframe({"a": [1]})
     assert pa.table(frame).to_pylist() == [{"a": 1}]
     assert isinstance(session.create_dataframe(result), DataFrame)

@@ -217,8 +217,7 @@ def to_polars(rows: Rows) -> polars.DataFrame:
         raise ImportError("polars is not installed: pip install 'corsac[polars]', or take collect('arrow') or to_pylist()") from error
     if not rows.column_names:
         return polars.DataFrame()
-    table = polars.from_arrow(rows)
-    return table if isinstance(table, polars.DataFrame) else table.to_frame()
+    return polars.DataFrame(rows)
 
 
 def to_arrow(rows: Rows) -> pyarrow.Table:

@@ -154,12 +154,22 @@ def test_a_model_with_tools_alone_is_asked_by_tools(simulate: Callable[..., Simu
     assert {structure_asked_by(chat["body"]) for chat in sim.chats()} == {"tools"}
 
 
-def test_an_unknown_model_fails_before_any_request(sim: Simulator, key: None) -> None:
+def test_a_model_with_neither_is_asked_in_words_and_its_answers_are_checked(simulate: Callable[..., Simulator], key: None) -> None:
+    """The document's engine fails here."""
+    neither = {"id": "maker/words-only", "supported_parameters": ["max_tokens", "temperature"]}
+    sim = simulate({"model": [neither]})
+    frame = configured(sim, OpenRouterLanguageModel("maker/words-only")).create_dataframe(TEXTS)
+    rows = frame.select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
+    assert all(isinstance(row["e"]["product"], str) for row in rows)
+    assert all("tools" not in chat["body"] and "response_format" not in chat["body"] for chat in sim.chats())
+
+
+def test_an_unknown_model_is_told_and_costs_nothing(sim: Simulator, key: None) -> None:
     session = configured(sim, OpenRouterLanguageModel("openai/gpt-4o-minni"))
     frame = session.create_dataframe(TEXTS).select(semantic.extract("text", SCHEMA).alias("e"))
-    with pytest.raises((CallError, ConfigurationError)):
+    with pytest.raises((CallError, ConfigurationError), match="gpt-4o-minni"):
         frame.collect("pylist")
-    assert sim.chats() == []
+    assert sim.seen()["billed_answers"] == 0
 
 
 def test_what_no_provider_serves_fails_before_any_request(sim: Simulator, key: None) -> None:
