@@ -370,11 +370,10 @@ impl PyFrame {
     /// The plan, first as what is asked and then as what is run. Nothing is asked.
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         let (core, frame) = (Arc::clone(&self.session), self.frame.clone());
-        let explained = runtime::wait(py, async move {
+        runtime::wait(py, async move {
             let (session, _door) = core.begin()?;
             let frame = in_session(&session, frame.logical_plan().clone()).map_err(of_frame)?;
             frame.explain().await.map_err(of_frame)
-        })?;
-        explained
+        })?
     }
 }

@@ -74,13 +74,13 @@ impl PySession {
     }
 
     /// Rows of anything with an Arrow interface.
-    fn from_arrow(&self, source: &Bound<'_, PyAny>) -> PyResult<PyFrame> {
+    fn read_arrow(&self, source: &Bound<'_, PyAny>) -> PyResult<PyFrame> {
         let (schema, batches) = import_rows(source)?;
         self.framed(schema, batches)
     }
 
     /// Columns as lists of values, by their names; `types` for those whose type is not to be guessed.
-    fn from_columns(&self, columns: Vec<(String, Bound<'_, PyAny>)>, types: BTreeMap<String, Bound<'_, PyAny>>) -> PyResult<PyFrame> {
+    fn read_columns(&self, columns: Vec<(String, Bound<'_, PyAny>)>, types: BTreeMap<String, Bound<'_, PyAny>>) -> PyResult<PyFrame> {
         let rows = rows_of(columns, &types)?;
         self.framed(rows.schema, rows.batches)
     }

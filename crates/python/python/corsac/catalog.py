@@ -90,7 +90,7 @@ class Catalog:
             if ignore_if_exists:
                 return False
             raise UsageError(f"there is a table {table_name} already")
-        columns = {field.name: [] for field in schema}
+        columns: dict[str, list[Any]] = {field.name: [] for field in schema}
         types = {field.name: native_type(field.data_type) for field in schema}
         self._session.create_dataframe(columns, schema=types).write.save_as_table(table_name)
         if description is not None:

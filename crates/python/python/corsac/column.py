@@ -101,7 +101,7 @@ class Column:
 
     def between(self, low: Any, high: Any) -> Column:
         """Whether the value lies between two, both counted in."""
-        return (self >= low) & (self <= high)
+        return self.__ge__(low).__and__(self.__le__(high))
 
     def is_null(self) -> Column:
         """Whether the value is NULL."""

@@ -217,7 +217,8 @@ def to_polars(rows: Rows) -> polars.DataFrame:
         raise ImportError("polars is not installed: pip install 'corsac[polars]', or take collect('arrow') or to_pylist()") from error
     if not rows.column_names:
         return polars.DataFrame()
-    return polars.DataFrame(rows)
+    frame: polars.DataFrame = polars.DataFrame(rows)
+    return frame
 
 
 def to_arrow(rows: Rows) -> pyarrow.Table:

@@ -73,7 +73,7 @@ class Session:
         if _is_pandas(data):
             return self._typed(self._of_pandas(data), types)
         if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-            return self._typed(DataFrame(self._native.from_arrow(data), self), types)
+            return self._typed(DataFrame(self._native.read_arrow(data), self), types)
         raise UsageError(
             f"{type(data).__name__} is no table: give a DataFrame of polars or pandas, a table of pyarrow, a dict of lists, or a list of dicts"
         )
@@ -86,7 +86,7 @@ class Session:
                 raise UsageError(f"a column is called by a text, not by {name!r}")
             if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
                 raise UsageError(f"column {name!r} must be a list of values, not {type(values).__name__}")
-        return DataFrame(self._native.from_columns(columns, types), self)
+        return DataFrame(self._native.read_columns(columns, types), self)
 
     def _typed(self, frame: DataFrame, types: dict[str, Any]) -> DataFrame:
         return frame.with_columns({name: frame[name].cast(native) for name, native in types.items()}) if types else frame
@@ -104,7 +104,7 @@ class Session:
             table = pyarrow.Table.from_pandas(data, preserve_index=False)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
             raise UsageError(f"the table cannot be read: {error}") from error
-        return DataFrame(self._native.from_arrow(table), self)
+        return DataFrame(self._native.read_arrow(table), self)
 
     @property
     def read(self) -> DataFrameReader:

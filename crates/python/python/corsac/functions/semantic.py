@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def _template_rows(examples: Any) -> list[dict[str, Any]]:
 
 
 def _columns(template: str, columns: dict[str, ColumnOrName], function: str) -> Named:
-    used = {name: column for name, column in columns.items() if name in template}
+    used = {name: column for name, column in columns.items() if re.search(rf"\b{re.escape(name)}\b", template)}
     if not columns:
         raise UsageError(f"semantic.{function} needs the columns of its template: semantic.{function}({template!r}, name=col('name'))")
     if not used:
