@@ -26,7 +26,7 @@ def session() -> Session:
     return Session(SessionConfig(engine="sim"))
 
 
-quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 # what Python can hold of each type
 SCALARS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {

@@ -217,8 +217,7 @@ def to_polars(rows: Rows) -> polars.DataFrame:
         raise ImportError("polars is not installed: pip install 'corsac[polars]', or take collect('arrow') or to_pylist()") from error
     if not rows.column_names:
         return polars.DataFrame()
-    frame: polars.DataFrame = polars.DataFrame(rows)
-    return frame
+    return polars.DataFrame(rows)
 
 
 def to_arrow(rows: Rows) -> pyarrow.Table:
@@ -240,8 +239,7 @@ def to_pandas(rows: Rows) -> pandas.DataFrame:
         import pyarrow
     except ImportError:
         return pandas.DataFrame(rows.to_pydict())
-    frame: pandas.DataFrame = pyarrow.table(rows).to_pandas()
-    return frame
+    return pyarrow.table(rows).to_pandas()
 
 
 class Lineage:

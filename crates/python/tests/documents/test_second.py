@@ -157,7 +157,7 @@ def test_a_model_with_tools_alone_is_asked_by_tools(simulate: Callable[..., Simu
 def test_a_model_with_neither_is_asked_in_words_and_its_answers_are_checked(simulate: Callable[..., Simulator], key: None) -> None:
     """The document's engine fails here."""
     neither = {"id": "maker/words-only", "supported_parameters": ["max_tokens", "temperature"]}
-    sim = simulate({"model": [neither]})
+    sim = simulate({"model": [neither], "rule": [{"content": '{"product": "a shirt", "stars": null}'}]})
     frame = configured(sim, OpenRouterLanguageModel("maker/words-only")).create_dataframe(TEXTS)
     rows = frame.select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
     assert all(isinstance(row["e"]["product"], str) for row in rows)
