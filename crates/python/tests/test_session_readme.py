@@ -16,7 +16,8 @@ README = Path(__file__).parents[3] / "README.md"
 def test_the_readmes_python_runs(sim: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-the-key-of-the-readme")
     monkeypatch.setenv("OPENROUTER_BASE_URL", sim.base_url)
-    (program,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (program,) = [program for program in programs if "create_dataframe" in program]
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(program, "README.md", "exec", dont_inherit=True), names)
     for row in names["result"].data:
