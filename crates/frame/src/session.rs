@@ -440,6 +440,8 @@ fn engine_state() -> SessionState {
     options.sql_parser.collect_spans = false;
     // a rule that fails would otherwise be skipped, and with it perhaps the one that saves questions
     options.optimizer.skip_failed_rules = false;
+    // that rule takes a column for another of the same name, where only one of them names its table
+    options.optimizer.enable_leaf_expression_pushdown = false;
 
     let mut logical = Optimizer::new().rules;
     logical.push(Arc::new(FilterBelowSemanticJoin));

@@ -10,18 +10,22 @@ __all__ = [
     "CorsacError",
     "InputTooLongError",
     "InvalidAnswerError",
+    "ExecutionError",
     "LedgerError",
     "ModeratedError",
     "NoSuchModelError",
     "OutOfCreditsError",
     "ProviderError",
+    "QueryError",
     "RateLimitedError",
     "RefusedError",
     "StoppedError",
+    "TableError",
     "TruncatedError",
     "UnauthorizedError",
     "UnreachableError",
     "UsageError",
+    "WriteError",
 ]
 
 
@@ -35,6 +39,22 @@ class ConfigurationError(CorsacError, ValueError):
 
 class UsageError(CorsacError, ValueError):
     """Arguments that make no sense together."""
+
+
+class QueryError(CorsacError, ValueError):
+    """A query, a verb or a column that cannot be understood or planned. Nothing was asked."""
+
+
+class TableError(CorsacError, ValueError):
+    """A table or file that cannot be found or read."""
+
+
+class WriteError(CorsacError, OSError):
+    """A result that cannot be written."""
+
+
+class ExecutionError(CorsacError):
+    """A query that failed while it ran, for a reason that has nothing to do with a model."""
 
 
 class LedgerError(CorsacError):

@@ -1,0 +1,4 @@
+"""Sessions and their configuration."""
+
+from corsac.api.session.config import *  # noqa: F403
+from corsac.session import Session as Session

@@ -1,0 +1,175 @@
+"""The tables and views that persist from session to session, with their descriptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from corsac.errors import CorsacError, UsageError
+from corsac.types import Schema, native_type
+
+if TYPE_CHECKING:
+    from corsac.session import Session
+
+__all__ = ["Catalog", "DatasetMetadata"]
+
+
+class DatasetMetadata:
+    """What is known of a table.
+
+    Attributes:
+        schema: Its columns.
+        description: What it is for.
+    """
+
+    def __init__(self, schema: Schema, description: str | None) -> None:
+        self.schema = schema
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"DatasetMetadata({self.schema!r}, description={self.description!r})"
+
+
+class Catalog:
+    """``session.catalog``. There is one catalog with one database, ``corsac``; ``corsac sql`` sees the same."""
+
+    _NAME = "corsac"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def _listed(self) -> list[dict[str, Any]]:
+        query = "SELECT table_name, table_type, description FROM information_schema.tables ORDER BY table_name"
+        return self._session.sql(query).to_pylist()
+
+    def list_tables(self) -> list[str]:
+        """Tables and files under a name."""
+        views = set(self.list_views())
+        return [str(row["table_name"]) for row in self._listed() if row["table_name"] not in views]
+
+    listTables = list_tables
+
+    def list_views(self) -> list[str]:
+        """Views, those of this session among them."""
+        own = self._session._native.registered()
+        kept = [str(row["table_name"]) for row in self._listed() if "VIEW" in str(row["table_type"]).upper()]
+        return sorted({*own, *kept})
+
+    listViews = list_views
+
+    def does_table_exist(self, table_name: str) -> bool:
+        """Whether there is a table of this name."""
+        return table_name in self.list_tables()
+
+    doesTableExist = does_table_exist
+
+    def does_view_exist(self, view_name: str) -> bool:
+        """Whether there is a view of this name."""
+        return view_name in self.list_views()
+
+    doesViewExist = does_view_exist
+
+    def describe_table(self, table_name: str) -> DatasetMetadata:
+        """A table's columns and description."""
+        frame = self._session.table(table_name)
+        found = [row["description"] for row in self._listed() if row["table_name"] == table_name]
+        return DatasetMetadata(frame.schema, found[0] if found else None)
+
+    describeTable = describe_table
+
+    def describe_view(self, view_name: str) -> DatasetMetadata:
+        """A view's columns and description."""
+        described = self.describe_table(view_name)
+        own = self._session._views.get(view_name)
+        return DatasetMetadata(described.schema, own if own is not None else described.description)
+
+    def create_table(
+        self, table_name: str, schema: Schema, ignore_if_exists: bool = True, description: str | None = None
+    ) -> bool:
+        """An empty table; whether it was made."""
+        if self.does_table_exist(table_name):
+            if ignore_if_exists:
+                return False
+            raise UsageError(f"there is a table {table_name} already")
+        columns: dict[str, list[Any]] = {field.name: [] for field in schema}
+        types = {field.name: native_type(field.data_type) for field in schema}
+        self._session.create_dataframe(columns, schema=types).write.save_as_table(table_name)
+        if description is not None:
+            self.set_table_description(table_name, description)
+        return True
+
+    createTable = create_table
+
+    def drop_table(self, table_name: str, ignore_if_not_exists: bool = True) -> bool:
+        """Takes a table away; whether there was one."""
+        return self._drop("TABLE", table_name, ignore_if_not_exists, self.does_table_exist(table_name))
+
+    dropTable = drop_table
+
+    def drop_view(self, view_name: str, ignore_if_not_exists: bool = True) -> bool:
+        """Takes a view away; whether there was one."""
+        if self._session._native.unregister(view_name):
+            self._session._views.pop(view_name, None)
+            return True
+        return self._drop("VIEW", view_name, ignore_if_not_exists, self.does_view_exist(view_name))
+
+    dropView = drop_view
+
+    def _drop(self, noun: str, name: str, lenient: bool, there: bool) -> bool:
+        from corsac.write import quoted
+
+        if not there:
+            if lenient:
+                return False
+            raise UsageError(f"there is no {noun.lower()} {name}")
+        self._session.execute(f"DROP {noun} {quoted(name)}")
+        return True
+
+    def set_table_description(self, table_name: str, description: str | None = None) -> None:
+        """Says what a table is for; ``None`` takes that away."""
+        from corsac.write import quoted
+
+        text = "NULL" if description is None else "'" + description.replace("'", "''") + "'"
+        self._session.execute(f"COMMENT ON TABLE {quoted(table_name)} IS {text}")
+
+    setTableDescription = set_table_description
+
+    def set_view_description(self, view_name: str, description: str | None = None) -> None:
+        """Says what a view is for; ``None`` takes that away."""
+        if view_name in self._session._views:
+            self._session._views[view_name] = description
+        else:
+            self.set_table_description(view_name, description)
+
+    # one catalog, one database
+
+    def list_catalogs(self) -> list[str]:
+        """The one catalog there is."""
+        return [self._NAME]
+
+    listCatalogs = list_catalogs
+    list_databases = list_catalogs
+
+    def get_current_catalog(self) -> str:
+        """The one catalog there is."""
+        return self._NAME
+
+    getCurrentCatalog = get_current_catalog
+    get_current_database = get_current_catalog
+    getCurrentDatabase = get_current_catalog
+
+    def does_catalog_exist(self, catalog_name: str) -> bool:
+        """Whether it is the one there is."""
+        return catalog_name == self._NAME
+
+    doesCatalogExist = does_catalog_exist
+    does_database_exist = does_catalog_exist
+    doesDatabaseExist = does_catalog_exist
+
+    def set_current_catalog(self, catalog_name: str) -> None:
+        """Takes the name of the one there is."""
+        if catalog_name != self._NAME:
+            raise CorsacError(f"there is one catalog, {self._NAME}, and no {catalog_name}: CORSAC_HOME says where it is kept")
+
+    setCurrentCatalog = set_current_catalog
+    set_current_database = set_current_catalog
+    setCurrentDatabase = set_current_catalog

@@ -1,0 +1,260 @@
+"""Functions of texts."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Literal
+
+from corsac._corsac import Expr
+from corsac.column import Column, ColumnOrName, _call, _column, literal, named
+
+__all__ = [
+    "array_join",
+    "btrim",
+    "byte_length",
+    "character_chunk",
+    "compute_fuzzy_ratio",
+    "compute_fuzzy_token_set_ratio",
+    "compute_fuzzy_token_sort_ratio",
+    "concat",
+    "concat_ws",
+    "count_tokens",
+    "extract",
+    "jinja",
+    "length",
+    "lit",
+    "lower",
+    "ltrim",
+    "parse_transcript",
+    "recursive_character_chunk",
+    "recursive_token_chunk",
+    "recursive_word_chunk",
+    "regexp_count",
+    "regexp_extract",
+    "regexp_extract_all",
+    "regexp_instr",
+    "regexp_replace",
+    "regexp_substr",
+    "replace",
+    "rtrim",
+    "split",
+    "split_part",
+    "title_case",
+    "token_chunk",
+    "trim",
+    "upper",
+    "word_chunk",
+]
+
+FuzzyMethod = Literal["indel", "levenshtein", "damerau_levenshtein", "jaro_winkler", "jaro", "hamming"]
+
+
+def lit(value: Any) -> Column:
+    """A constant."""
+    return literal(value)
+
+
+def _on(function: str, column: ColumnOrName, *constants: Any) -> Column:
+    return _call(function, named(column), *(_column(constant) for constant in constants))
+
+
+def array_join(column: ColumnOrName, delimiter: str) -> Column:
+    """The items of a list as one text, with this between them."""
+    return _on("array_to_string", column, delimiter)
+
+
+def btrim(col: ColumnOrName, trim: Column | str | None = None) -> Column:
+    """Without these characters at both ends; without blanks, if none are named."""
+    return _on("btrim", col) if trim is None else _on("btrim", col, trim)
+
+
+def byte_length(column: ColumnOrName) -> Column:
+    """The length in bytes."""
+    return _on("octet_length", column)
+
+
+def _overlap(percentage: int) -> str:
+    return f"{percentage}%"
+
+
+def character_chunk(column: ColumnOrName, chunk_size: int, chunk_overlap_percentage: int = 0) -> Column:
+    """Pieces of so many characters."""
+    return _on("text_chunk_characters", column, chunk_size, _overlap(chunk_overlap_percentage))
+
+
+def word_chunk(column: ColumnOrName, chunk_size: int, chunk_overlap_percentage: int = 0) -> Column:
+    """Pieces of so many words."""
+    return _on("text_chunk_words", column, chunk_size, _overlap(chunk_overlap_percentage))
+
+
+def token_chunk(column: ColumnOrName, chunk_size: int, chunk_overlap_percentage: int = 0) -> Column:
+    """Pieces of so many tokens."""
+    return _on("text_chunk_tokens", column, chunk_size, _overlap(chunk_overlap_percentage), "cl100k_base")
+
+
+def _recursive(column: ColumnOrName, unit: str, size: int, overlap: int, separators: list[str] | None) -> Column:
+    constants = [size, _overlap(overlap), unit] + ([separators] if separators else [])
+    return _on("text_chunk_recursive", column, *constants)
+
+
+def recursive_character_chunk(
+    column: ColumnOrName,
+    chunk_size: int,
+    chunk_overlap_percentage: int,
+    chunking_character_set_custom_characters: list[str] | None = None,
+) -> Column:
+    """Pieces of at most so many characters, cut where the text itself has a break."""
+    return _recursive(column, "characters", chunk_size, chunk_overlap_percentage, chunking_character_set_custom_characters)
+
+
+def recursive_word_chunk(
+    column: ColumnOrName,
+    chunk_size: int,
+    chunk_overlap_percentage: int,
+    chunking_character_set_custom_characters: list[str] | None = None,
+) -> Column:
+    """Pieces of at most so many words, cut where the text itself has a break."""
+    return _recursive(column, "words", chunk_size, chunk_overlap_percentage, chunking_character_set_custom_characters)
+
+
+def recursive_token_chunk(
+    column: ColumnOrName,
+    chunk_size: int,
+    chunk_overlap_percentage: int,
+    chunking_character_set_custom_characters: list[str] | None = None,
+) -> Column:
+    """Pieces of at most so many tokens, cut where the text itself has a break."""
+    return _recursive(column, "cl100k_base", chunk_size, chunk_overlap_percentage, chunking_character_set_custom_characters)
+
+
+def compute_fuzzy_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
+    """How alike two texts are, from 0 to 100."""
+    return _call("fuzzy_ratio", named(column), named(other), literal(method))
+
+
+def compute_fuzzy_token_set_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
+    """How alike the sets of words of two texts are, from 0 to 100."""
+    return _call("fuzzy_token_set_ratio", named(column), named(other), literal(method))
+
+
+def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
+    """How alike two texts are once their words are sorted, from 0 to 100."""
+    return _call("fuzzy_token_sort_ratio", named(column), named(other), literal(method))
+
+
+def concat(*cols: ColumnOrName) -> Column:
+    """Texts one after the other. NULL is blank."""
+    return _call("concat", *map(named, cols))
+
+
+def concat_ws(separator: str, *cols: ColumnOrName) -> Column:
+    """Texts one after the other with this between them. NULL is left out."""
+    return _call("concat_ws", literal(separator), *map(named, cols))
+
+
+def count_tokens(column: ColumnOrName) -> Column:
+    """How many tokens the text has, in the vocabulary cl100k."""
+    return _on("text_token_count", column, "cl100k_base")
+
+
+def extract(column: ColumnOrName, template: str) -> Column:
+    """The parts of a text by a template such as ``"${date}: ${message}"``, as a struct."""
+    return _on("text_extract", column, template)
+
+
+def jinja(jinja_template: str, /, strict: bool = True, **columns: ColumnOrName) -> Column:
+    """A Jinja template over columns. With ``strict``, NULL makes it NULL; without, NULL is blank."""
+    arguments = [literal(jinja_template)._expr]
+    for name, column in columns.items():
+        value = named(column)
+        if not strict:
+            value = _call("coalesce", value.cast("string"), literal(""))
+        arguments.append(value._expr.alias(name))
+    return Column(Expr.call("text_render", arguments))
+
+
+def length(column: ColumnOrName) -> Column:
+    """The length in characters."""
+    return _on("length", column)
+
+
+def lower(column: ColumnOrName) -> Column:
+    """In small letters."""
+    return _on("lower", column)
+
+
+def upper(column: ColumnOrName) -> Column:
+    """In capital letters."""
+    return _on("upper", column)
+
+
+def title_case(column: ColumnOrName) -> Column:
+    """Every word with a capital letter."""
+    return _on("initcap", column)
+
+
+def trim(column: ColumnOrName) -> Column:
+    """Without blanks at both ends."""
+    return _on("btrim", column)
+
+
+def ltrim(col: ColumnOrName) -> Column:
+    """Without blanks at the beginning."""
+    return _on("ltrim", col)
+
+
+def rtrim(col: ColumnOrName) -> Column:
+    """Without blanks at the end."""
+    return _on("rtrim", col)
+
+
+def parse_transcript(column: ColumnOrName, format: Literal["srt", "generic", "webvtt"]) -> Column:
+    """The entries of a transcript, as a list of structs."""
+    return _on("text_parse_transcript", column, format)
+
+
+def regexp_count(src: ColumnOrName, pattern: Column | str) -> Column:
+    """How often a pattern is found."""
+    return _on("regexp_count", src, pattern)
+
+
+def regexp_extract(src: ColumnOrName, pattern: Column | str, idx: int) -> Column:
+    """A group of the first place where a pattern is found; 0 for all of it."""
+    return _on("regexp_extract", src, pattern, idx)
+
+
+def regexp_extract_all(src: ColumnOrName, pattern: Column | str, idx: Column | int = 0) -> Column:
+    """A group of every place where a pattern is found."""
+    return _on("regexp_extract_all", src, pattern, idx)
+
+
+def regexp_instr(src: ColumnOrName, pattern: Column | str, idx: Column | int = 0) -> Column:
+    """Where a pattern is first found, from 1; 0 if it is not."""
+    if isinstance(idx, builtins.int) and idx == 0:
+        return _on("regexp_instr", src, pattern)
+    return _on("regexp_instr", src, pattern, 1, 1, 0, "", idx)
+
+
+def regexp_replace(src: ColumnOrName, pattern: Column | str, replacement: Column | str) -> Column:
+    """Another text in every place where a pattern is found."""
+    return _on("regexp_replace", src, pattern, replacement, "g")
+
+
+def regexp_substr(src: ColumnOrName, pattern: Column | str) -> Column:
+    """The first place where a pattern is found."""
+    return _on("regexp_substr", src, pattern)
+
+
+def replace(src: ColumnOrName, search: Column | str, replace: Column | str) -> Column:
+    """Another text in every place of one."""
+    return _on("replace", src, search, replace)
+
+
+def split(src: ColumnOrName, pattern: str, limit: int = -1) -> Column:
+    """The parts of a text between the places where a pattern is found; at most so many with a limit above 0."""
+    return _on("regexp_split", src, pattern) if limit <= 0 else _on("regexp_split", src, pattern, limit)
+
+
+def split_part(src: ColumnOrName, delimiter: Column | str, part_number: Column | int) -> Column:
+    """One of the parts of a text, from 1."""
+    return _on("split_part", src, delimiter, part_number)
