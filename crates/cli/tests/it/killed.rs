@@ -68,8 +68,14 @@ fn a_query_that_is_killed_again_and_again_comes_through_and_pays_once() {
             break;
         }
         started.signal("KILL");
-        assert_eq!(started.finish().code, None);
-        kills += 1;
+        match started.finish().code {
+            None => kills += 1,
+            // it was quicker
+            ended => {
+                assert_eq!(ended, Some(0));
+                break;
+            }
+        }
         assert!(!shell.folder().join("found.csv").exists(), "a killed command leaves no result behind");
         settle(&server);
         // what was sent and is not on disk was under way
