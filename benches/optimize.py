@@ -62,12 +62,12 @@ def report(name, train, held, tuned, scores, costs, paired, demos):
     else:
         verdict = "The search did not make the program better."
     return f"""
-`corsac tune` with BootstrapFewShotWithRandomSearch ({CANDIDATES} shuffles beside its five fixed candidates) on {len(train)} sentences of `{name}`, half of which it learns from and half of which it picks by; the
+`corsac tune` with BootstrapFewShotWithRandomSearch ({CANDIDATES} shuffles beside its four fixed candidates) on {len(train)} sentences of `{name}`, half of which it learns from and half of which it picks by; the
 program before and after on {len(held)} others, which it has not seen: `python3 benches/optimize.py FOLDER`. The program is `{SIGNATURE}`; what it found are {demos} demonstrations.
 
 {stand.table(["program", f"right of {len(held)} (95 % Wilson)", "failed", "time"], lines)}
 
-Compared on the same sentences (`corsac eval --compare`): {paired.split(": ", 1)[-1]}. {verdict}
+Compared on the same sentences (`corsac eval --compare`): {re.search(r"[+-]\d.*", paired)[0]}. {verdict}
 
 What the search tried ({tuned.wall_s:.0f} s):
 
