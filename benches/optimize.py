@@ -55,6 +55,7 @@ def report(name, train, held, tuned, scores, costs, paired, demos):
     lines = [["always " + label, stand.percent(count, len(held)), "", ""]]
     for title, hits, side, cost in zip(("before", "after"), right, scores, costs):
         lines.append([title, stand.percent(hits, len(side)), sum(line["score"] is None for line in side), f"{cost.wall_s:.0f} s"])
+    difference = re.search(r"[+-]\d.*", paired)[0]
     counts = re.search(r"better at (\d+), worse at (\d+)", paired)
     gained, lost = (int(counts[1]), int(counts[2])) if counts else (0, 0)
     if right[1] > right[0]:
@@ -62,12 +63,12 @@ def report(name, train, held, tuned, scores, costs, paired, demos):
     else:
         verdict = "The search did not make the program better."
     return f"""
-`corsac tune` with BootstrapFewShotWithRandomSearch ({CANDIDATES} shuffles beside its five fixed candidates) on {len(train)} sentences of `{name}`, half of which it learns from and half of which it picks by; the
+`corsac tune` with BootstrapFewShotWithRandomSearch ({CANDIDATES} shuffles beside its four fixed candidates) on {len(train)} sentences of `{name}`, half of which it learns from and half of which it picks by; the
 program before and after on {len(held)} others, which it has not seen: `python3 benches/optimize.py FOLDER`. The program is `{SIGNATURE}`; what it found are {demos} demonstrations.
 
 {stand.table(["program", f"right of {len(held)} (95 % Wilson)", "failed", "time"], lines)}
 
-Compared on the same sentences (`corsac eval --compare`): {paired.split(": ", 1)[-1]}. {verdict}
+Compared on the same sentences (`corsac eval --compare`): {difference}. {verdict}
 
 What the search tried ({tuned.wall_s:.0f} s):
 
