@@ -1,6 +1,6 @@
 //! The crate seen from outside: texts into schemas, schemas into dialects, answers into values.
 
-#![expect(clippy::panic, clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and a measurement prints")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod any_text;
 mod dialects;
@@ -9,4 +9,3 @@ mod laws;
 mod reading;
 mod refusing;
 mod short_form;
-mod speed;
