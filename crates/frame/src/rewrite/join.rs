@@ -33,10 +33,15 @@ pub(super) fn rewrite(rewrite: &Rewrite, node: Join) -> Result<LogicalPlan> {
         } else if node.join_type == JoinType::Inner {
             above.push(condition);
         } else {
-            return plan_err!(
-                "a {} JOIN can ask about both sides with one semantic_predicate whose inputs come from one side each: write that, or filter the pairs of an inner join in a subquery",
-                node.join_type.to_string().to_uppercase()
-            );
+            return match node.join_type {
+                JoinType::Full => plan_err!(
+                    "a FULL JOIN cannot ask about both sides: write a LEFT JOIN, and add with UNION ALL what a RIGHT ANTI JOIN on the same question gives"
+                ),
+                kind => plan_err!(
+                    "a {} JOIN can ask about both sides with one semantic_predicate whose inputs come from one side each: write that, or filter the pairs of an inner join in a subquery",
+                    kind.to_string().to_uppercase()
+                ),
+            };
         }
     }
     let of_left = lifter.split_off(|columns| all_in(columns, &left_schema));

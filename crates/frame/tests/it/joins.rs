@@ -294,7 +294,7 @@ async fn what_cannot_be_joined_is_told() {
     assert!(of("recall => 2").await.contains("recall of a semantic join must be a number above 0 and up to 1"));
     assert!(of("sedd => 2").await.contains("sedd"));
     let full = "SELECT 1 FROM (VALUES ('x')) AS a (t) FULL JOIN (VALUES ('y')) AS b (t) ON semantic_predicate('{{ l }} ~ {{ r }}', l => a.t, r => b.t)";
-    assert!(refused(full).await.contains("FULL JOIN can ask about both sides"), "{}", refused(full).await);
+    assert!(refused(full).await.contains("FULL JOIN cannot ask about both sides"), "{}", refused(full).await);
 }
 
 async fn refused_owned(sql: String) -> String {
