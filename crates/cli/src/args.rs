@@ -71,10 +71,10 @@ Example:
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(after_help = SQL_HELP)]
 pub(crate) struct Sql {
-    /// The statement; without one, a shell, or the statements of a pipe one after another.
+    /// The statement, or several with ; between them; without one, a shell, or the statements of a pipe.
     #[arg(value_name = "SQL", conflicts_with = "file")]
     pub(crate) query: Option<String>,
-    /// Read the query from a file.
+    /// Read the statements from a file.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// Give a file a table name; a glob and - (stdin) will do too.

@@ -28,6 +28,16 @@ A statement ends with ; and may go over several lines. Queries, CREATE VIEW, CRE
 Tab completes keywords, functions, tables, columns, and paths in quotes. Ctrl-C stops a query politely: nothing new is asked, and the
 answers under way are waited for, since they are paid for.";
 
+/// The statements of a text, without their semicolons; the last one needs none.
+pub(crate) fn statements(text: &str) -> Vec<String> {
+    let mut rest = text.to_owned();
+    let mut statements = split::take(&mut rest);
+    if !split::is_blank(&rest) {
+        statements.push(rest);
+    }
+    statements
+}
+
 /// What a line tells the shell itself.
 #[derive(Debug, PartialEq, Eq)]
 enum Told<'a> {

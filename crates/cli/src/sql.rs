@@ -32,7 +32,26 @@ pub(crate) async fn run(arguments: Sql) -> Result<Exit, Stop> {
         return shell::run(arguments).await;
     }
     let text = query_text(&arguments)?;
-    run_statement(&arguments, text).await
+    let statements = shell::statements(&text);
+    if statements.len() < 2 { run_statement(&arguments, text).await } else { run_all(arguments, statements).await }
+}
+
+/// Runs statements one after another, each as a run of its own; `--out` takes the rows of the last. The first that fails ends
+/// it, since those behind may stand on it.
+async fn run_all(arguments: Sql, statements: Vec<String>) -> Result<Exit, Stop> {
+    let count = statements.len();
+    let mut worst = Exit::Done;
+    for (place, statement) in statements.into_iter().enumerate() {
+        let mut own = arguments.clone();
+        if place + 1 < count {
+            (own.out, own.append, own.overwrite) = (None, false, false);
+        }
+        let exit = run_statement(&own, statement)
+            .await
+            .map_err(|stop| Stop { message: format!("statement {} of {count}: {}", place + 1, stop.message), ..stop })?;
+        worst = if worst == Exit::Done { exit } else { worst };
+    }
+    Ok(worst)
 }
 
 /// Runs one statement with the flags of the command.

@@ -91,3 +91,16 @@ fn a_budget_of_the_shell_holds() {
     let script = "\\budget 0.00000001\nSELECT semantic_map('Say yes about {{ text }}', text) AS said FROM 'reviews.csv';\n";
     shell.run_with_input(&["sql"], script.as_bytes()).ends_with(5);
 }
+
+#[test]
+fn several_statements_run_one_after_another_and_out_takes_the_last() {
+    let (server, shell) = reviews();
+    let view = "CREATE VIEW said AS SELECT id, semantic_map('Say yes about {{ text }}', text) AS said FROM 'reviews.csv';\n";
+    shell.file("report.sql", format!("-- what they said; and how many\n{view}SELECT 'a;b' AS t;\nSELECT count(said) AS n FROM said"));
+    shell.run(&["sql", "-f", "report.sql", "--out", "n.csv"]).ends_with(0).prints("t\na;b\n").says(&["view said is made"]);
+    assert_eq!(shell.read("n.csv"), "n\n2\n");
+    assert_eq!(server.asked(), 2);
+    shell.sql("SELECT 1 AS n; SELECT x FROM said; SELECT 2", &[]).ends_with(2).prints("n\n1\n").says(&["statement 2 of 3: ", "x"]);
+    let function = "CREATE FUNCTION shout AS SIGNATURE 'text -> loud'; SELECT count(shout(text)) AS n FROM 'reviews.csv';";
+    shell.sql(function, &["--engine", "sim"]).ends_with(0).prints("n\n2\n");
+}
