@@ -129,15 +129,16 @@ impl Dispatcher {
     /// Plans the call for each of its routes.
     pub(crate) async fn set_out(&self, call: &Call, routes: &[Route], abandoned: &CancellationToken) -> Result<Journey, Failure> {
         let mut outlooks = Vec::with_capacity(routes.len());
+        let tokens = compose::prompt_tokens(call);
         for route in routes {
-            outlooks.push(self.outlook(call, route).await);
+            outlooks.push(self.outlook(call, route).await.for_prompt(&route.model, tokens));
         }
         let speech = self.speech(&routes[0]);
         let measured = self.measured(call, &routes[0].model);
         let limits =
             compose::limits(call, &self.settings.request_for(&call.settings, &routes[0]), self.hops(routes, &outlooks), speech, measured);
-        if let Some(impossible) = Outlook::nobody(&outlooks) {
-            return Err(Failure::new(FailureKind::NoSuchModel, impossible));
+        if let Some(failure) = Outlook::nobody(&outlooks, tokens) {
+            return Err(failure);
         }
         let mut course = Course::new(&limits);
         // what cannot be, or is down, is not where a call begins as long as there is something better

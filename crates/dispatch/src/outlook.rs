@@ -9,13 +9,15 @@ use corsac_wire::catalog::Pricing;
 use parking_lot::Mutex;
 
 use crate::atlas::ENDPOINTS_AGE_MS;
-use crate::{Call, Contract, Dispatcher, Route, compose};
+use crate::{Call, Contract, Dispatcher, Failure, FailureKind, Route, compose};
 
 /// What is known of a route for one kind of call.
 #[derive(Debug, Clone, Default)]
 pub struct Outlook {
     /// Why nobody could serve, and what to change.
     pub impossible: Option<String>,
+    /// Whether that is for the length of this one prompt.
+    pub too_long: bool,
     /// How structure is asked for, in order.
     pub ladder: Option<Ladder>,
     /// Why so, for a person.
@@ -45,10 +47,32 @@ impl Outlook {
         self.impossible.is_none()
     }
 
-    /// Why no route is possible, where none is.
-    pub(crate) fn nobody(outlooks: &[Arc<Outlook>]) -> Option<String> {
+    /// The outlook for a prompt of about so many tokens. It is worked out for all prompts of about that length, and one of them
+    /// may be too long where another is not.
+    pub(crate) fn for_prompt(self: Arc<Outlook>, model: &str, tokens: u64) -> Arc<Outlook> {
+        match self.context {
+            // the guess may be wrong by a third; what is surely too long need not be sent
+            Some(context) if tokens / 2 > context && self.is_possible() => {
+                let why = format!("the largest context of {model} is {context} tokens");
+                Arc::new(Outlook { impossible: Some(why), too_long: true, ..(*self).clone() })
+            }
+            _ => self,
+        }
+    }
+
+    /// What a call fails with where no route is possible. A prompt that is too long fails alone.
+    pub(crate) fn nobody(outlooks: &[Arc<Outlook>], tokens: u64) -> Option<Failure> {
         let reasons: Vec<&str> = outlooks.iter().map_while(|outlook| outlook.impossible.as_deref()).collect();
-        (reasons.len() == outlooks.len()).then(|| reasons.join("; "))
+        if reasons.len() < outlooks.len() {
+            return None;
+        }
+        let reasons = reasons.join("; ");
+        Some(if outlooks.iter().any(|outlook| outlook.too_long) {
+            let change = "Shorten it or take it apart, or name a model with a larger context";
+            Failure::new(FailureKind::BadInput, format!("the input has about {tokens} tokens and was not sent: {reasons}. {change}"))
+        } else {
+            Failure::new(FailureKind::NoSuchModel, reasons)
+        })
     }
 }
 
@@ -120,7 +144,7 @@ impl Dispatcher {
             tools: key.kind == 1,
             preferred: request.strategy,
             sent: compose::sent(call, request),
-            // what this outlook is used for may be twice as long
+            // the other prompts this outlook is used for are less than twice or more than half as long
             prompt_tokens,
         };
         let lessons = self.lessons.of(call, &route.model).unwrap_or_default();
@@ -133,6 +157,7 @@ impl Dispatcher {
                 }
                 Outlook {
                     impossible: None,
+                    too_long: false,
                     ladder: plan.ladder,
                     why: plan.why,
                     left_out: plan.left_out,

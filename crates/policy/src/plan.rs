@@ -61,7 +61,7 @@ pub struct Impossible {
 /// work.
 ///
 /// # Errors
-/// [`Impossible`] where the preferences leave nobody, or the prompt fits nowhere.
+/// [`Impossible`] where the preferences leave nobody.
 pub fn plan(
     model: Option<&Model>,
     endpoints: Option<&[Endpoint]>,
@@ -105,14 +105,6 @@ pub fn plan(
     } else {
         left.iter().map(|endpoint| endpoint.context_length).collect::<Option<Vec<u64>>>().and_then(|contexts| contexts.into_iter().max())
     };
-    // a guess may be wrong by a third; what is surely too long need not be sent
-    let surely = needs.prompt_tokens / 2;
-    if plan.context.is_some_and(|context| surely > context) {
-        return Err(Impossible {
-            why: format!("the prompt has about {} tokens, and the largest context is {}", needs.prompt_tokens, plan.context.unwrap_or(0)),
-            change: "shorten the input, or name a model with a larger context".to_owned(),
-        });
-    }
     let roomy: Vec<&Endpoint> = left.iter().copied().filter(fits).collect();
     if !roomy.is_empty() {
         left = roomy;

@@ -91,3 +91,14 @@ fn a_web_page_in_place_of_an_answer_is_a_failed_row() {
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("{\"kind\":null}\n{\"kind\":\""), "{}", ran.stdout);
 }
+
+#[test]
+fn a_text_too_long_for_every_model_fails_alone_and_unsent() {
+    let shell = Shell::new();
+    // some 300,000 tokens, where the simulated model takes 128,000
+    let long = "word ".repeat(300_000);
+    shell.file("texts.csv", format!("id,text\n1,short\n2,\"{long}\"\n3,short too\n"));
+    let sql = "SELECT id, outcome(semantic_predicate('Is {{ text }} short?', text))['error_kind'] AS kind FROM 'texts.csv' ORDER BY id";
+    let ran = shell.sql(sql, &["--engine", "sim"]).ends_with(3).prints("id,kind\n1,\n2,bad_input\n3,\n");
+    ran.says(&["2 answers", "1 failed", "the largest context of openai/gpt-4o-mini is 128000 tokens", "2 requests"]);
+}
