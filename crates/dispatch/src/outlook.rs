@@ -223,3 +223,26 @@ impl Dispatcher {
         routes.iter().zip(outlooks).map(hop).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_fails_alone_and_what_nobody_serves_fails_all() {
+        let roomy = Arc::new(Outlook { context: Some(8_000), ..Outlook::default() });
+        let unknown = Arc::new(Outlook::default());
+        let nobody = Arc::new(Outlook { impossible: Some("nobody".into()), ..Outlook::default() });
+        let of = |outlooks: [&Arc<Outlook>; 2], tokens: u64| {
+            let outlooks = outlooks.map(|outlook| Arc::clone(outlook).for_prompt("a/b", tokens));
+            Outlook::nobody(&outlooks, tokens).map(|failure| (failure.kind, failure.message))
+        };
+        // the count is a guess: what may fit is sent
+        assert_eq!(of([&roomy, &nobody], 16_000), None);
+        assert_eq!(of([&roomy, &unknown], 1_000_000), None);
+        let (kind, why) = of([&roomy, &nobody], 16_002).unwrap();
+        assert_eq!(kind, FailureKind::BadInput);
+        assert!(why.contains("about 16002 tokens") && why.contains("the largest context of a/b is 8000 tokens; nobody"), "{why}");
+        assert_eq!(of([&nobody, &nobody], 16_002).unwrap(), (FailureKind::NoSuchModel, "nobody; nobody".into()));
+    }
+}

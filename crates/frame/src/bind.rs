@@ -270,7 +270,9 @@ fn mismatch(
             .collect::<Vec<_>>()
             .join(", ");
         let hint = match nearest(variable, unmatched.iter().map(String::as_str)).or(unmatched.first().map(String::as_str)) {
-            Some(near) => format!("Did you mean {}?", in_braces(near)),
+            Some(near) if is_variable(near) => format!("Did you mean {}?", in_braces(near)),
+            // a template cannot call it by such a name
+            Some(near) => format!("Give it the name: {variable} => \"{near}\""),
             None => format!("Pass {variable} after the template"),
         };
         return format!("the template of {function} uses {uses}, but the columns passed are: {passed}. {hint}");
@@ -284,10 +286,22 @@ fn mismatch(
         }
         names => {
             let columns = names.join(", ");
+            if let Some(odd) = names.iter().find(|name| !is_variable(name)) {
+                return format!(
+                    "{function} is given {columns}, which its template cannot name: write name => \"{odd}\" in the call and {{{{ name }}}} in the template"
+                );
+            }
             let places = names.iter().map(|name| in_braces(name)).collect::<Vec<_>>().join(" and ");
             format!("{function} is given {columns}, which its template does not use: write {places} in the template or leave it out")
         }
     }
+}
+
+/// Whether a template can call something by this name.
+fn is_variable(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 /// The name by which a template can call an argument.

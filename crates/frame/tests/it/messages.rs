@@ -29,6 +29,17 @@ async fn templates() {
 }
 
 #[tokio::test]
+async fn columns_whose_names_a_template_cannot_say() {
+    let sql = |call: &str| format!("SELECT {call} FROM (VALUES (1, 'a')) AS r (id, \"The Text\")");
+    let told = refused(&sql("semantic_map('Say {{ the_text }}', \"The Text\")")).await;
+    assert!(told.contains("Give it the name: the_text => \"The Text\""), "{told}");
+    let told = refused(&sql("semantic_map('Say {{ id }}', id, \"The Text\")")).await;
+    assert!(told.contains("write name => \"The Text\" in the call and {{ name }} in the template"), "{told}");
+    let told = refused(&sql("semantic_map('Say {{ the_text }}', the_text => \"The Txt\")")).await;
+    assert!(told.contains("The Text"), "{told}");
+}
+
+#[tokio::test]
 async fn labels_and_schemas() {
     let mut messages = Vec::new();
     for select in [
