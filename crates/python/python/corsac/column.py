@@ -32,13 +32,11 @@ class Column:
         """The same under a name."""
         return Column(self._expr.alias(name), self._order)
 
-    def cast(self, data_type: Any) -> Column:
-        """Another type. A value that cannot be converted is an error; see :meth:`try_cast`."""
-        return Column(self._expr.cast(native_type(data_type)))
+    def cast(self, data_type: Any, strict: bool = False) -> Column:
+        """Another type. A value that cannot be converted is NULL; with ``strict`` it is an error."""
+        return Column(self._expr.cast(native_type(data_type), lenient=not strict))
 
-    def try_cast(self, data_type: Any) -> Column:
-        """Another type. A value that cannot be converted is NULL."""
-        return Column(self._expr.cast(native_type(data_type), lenient=True))
+    try_cast = cast
 
     def get_item(self, key: Union[str, int, Column]) -> Column:
         """A field of a struct by its name, or an item of a list by its place, from 0, and below 0 from the end."""
@@ -132,8 +130,8 @@ class Column:
         return Column(self._expr, (True, False))
 
     def desc(self) -> Column:
-        """Largest first, NULL after all."""
-        return Column(self._expr, (False, False))
+        """Largest first, NULL before all."""
+        return Column(self._expr, (False, True))
 
     def desc_nulls_first(self) -> Column:
         """Largest first, NULL before all."""
@@ -175,10 +173,10 @@ class Column:
         return self._after("*", other)
 
     def __truediv__(self, other: Any) -> Column:
-        return self.cast("float64")._with("/", other)
+        return self.cast("float64", strict=True)._with("/", other)
 
     def __rtruediv__(self, other: Any) -> Column:
-        return _column(other).cast("float64")._with("/", self)
+        return _column(other).cast("float64", strict=True)._with("/", self)
 
     def __mod__(self, other: Any) -> Column:
         return self._with("%", other)
@@ -281,7 +279,7 @@ def call(function: str, *arguments: ColumnOrName) -> Column:
 def sort_key(column: ColumnOrName, ascending: bool | None = None) -> tuple[Expr, bool, bool]:
     """A key of an order. A direction of its own wins over the one that is asked for."""
     key = named(column)
-    upwards, nulls_first = key._order if key._order is not None else (ascending is not False, ascending is not False)
+    upwards, nulls_first = key._order if key._order is not None else (ascending is not False, True)
     return key._expr, upwards, nulls_first
 
 

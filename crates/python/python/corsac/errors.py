@@ -1,4 +1,8 @@
-"""What can go wrong, as exceptions. All of them are :class:`CorsacError`."""
+"""What can go wrong, as exceptions. All of them are :class:`CorsacError`.
+
+What is wrong with a program is a :class:`ValidationError`, said before anything is asked; a verb or a column that cannot be
+planned is a :class:`PlanError` among them. :class:`CatalogError` is about tables and files, :class:`CallError` about a model.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,37 @@ __all__ = [
     "BudgetReachedError",
     "CallError",
     "CallTimeoutError",
+    "CatalogAlreadyExistsError",
+    "CatalogError",
+    "CatalogNotFoundError",
+    "ColumnNotFoundError",
     "ConfigurationError",
     "CorsacError",
+    "DatabaseAlreadyExistsError",
+    "DatabaseNotFoundError",
+    "ExecutionError",
     "InputTooLongError",
     "InvalidAnswerError",
-    "ExecutionError",
+    "InvalidExampleCollectionError",
     "LedgerError",
     "ModeratedError",
     "NoSuchModelError",
     "OutOfCreditsError",
+    "PlanError",
     "ProviderError",
     "QueryError",
     "RateLimitedError",
     "RefusedError",
     "StoppedError",
+    "TableAlreadyExistsError",
     "TableError",
+    "TableNotFoundError",
     "TruncatedError",
+    "TypeMismatchError",
     "UnauthorizedError",
     "UnreachableError",
     "UsageError",
+    "ValidationError",
     "WriteError",
 ]
 
@@ -37,16 +53,67 @@ class ConfigurationError(CorsacError, ValueError):
     """A setting that is not understood, contradicts another one, or names what is not there."""
 
 
-class UsageError(CorsacError, ValueError):
+class ValidationError(CorsacError, ValueError):
+    """Arguments, columns or a query that make no sense. Nothing was asked."""
+
+
+class PlanError(ValidationError):
+    """A verb, a column or a query that cannot be planned."""
+
+
+class UsageError(PlanError):
     """Arguments that make no sense together."""
 
 
-class QueryError(CorsacError, ValueError):
-    """A query, a verb or a column that cannot be understood or planned. Nothing was asked."""
+class InvalidExampleCollectionError(UsageError, TypeError):
+    """Examples that do not go together, or not with what they are examples for."""
 
 
-class TableError(CorsacError, ValueError):
+class QueryError(PlanError):
+    """A query, a verb or a column that cannot be understood or planned."""
+
+
+class ColumnNotFoundError(QueryError, KeyError):
+    """A column that is not there."""
+
+    # a KeyError shows its message in quotes
+    __str__ = Exception.__str__
+
+
+class TypeMismatchError(QueryError, TypeError):
+    """A column whose type a verb, an operator or a function cannot take."""
+
+
+class CatalogError(CorsacError, ValueError):
+    """A catalog, a database, a table or a file that cannot be found, made or read."""
+
+
+class TableError(CatalogError):
     """A table or file that cannot be found or read."""
+
+
+class TableNotFoundError(TableError):
+    """A table that is not there."""
+
+
+class TableAlreadyExistsError(TableError):
+    """A table that is there already."""
+
+
+class CatalogNotFoundError(CatalogError):
+    """A catalog that is not there."""
+
+
+class CatalogAlreadyExistsError(CatalogError):
+    """A catalog that is there already."""
+
+
+class DatabaseNotFoundError(CatalogError):
+    """A database that is not there."""
+
+
+class DatabaseAlreadyExistsError(CatalogError):
+    """A database that is there already."""
 
 
 class WriteError(CorsacError, OSError):

@@ -89,7 +89,7 @@ class Session:
         return DataFrame(self._native.read_columns(columns, types), self)
 
     def _typed(self, frame: DataFrame, types: dict[str, Any]) -> DataFrame:
-        return frame.with_columns({name: frame[name].cast(native) for name, native in types.items()}) if types else frame
+        return frame.with_columns({name: frame[name].cast(native, strict=True) for name, native in types.items()}) if types else frame
 
     def _of_pandas(self, data: Any) -> DataFrame:
         if data.columns.duplicated().any():

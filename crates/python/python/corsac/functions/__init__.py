@@ -139,7 +139,7 @@ def asc_nulls_last(column: ColumnOrName) -> Column:
 
 
 def desc(column: ColumnOrName) -> Column:
-    """Largest first, NULL after all."""
+    """Largest first, NULL before all."""
     return named(column).desc()
 
 
@@ -165,10 +165,14 @@ def count(column: ColumnOrName = "*") -> Column:
 
 
 def count_distinct(*cols: ColumnOrName) -> Column:
-    """How many different values there are, NULL not counted."""
+    """How many different values there are; a row with a NULL among them is not counted."""
     if len(cols) == 1:
         return _aggregate("count", cols[0], distinct=True)
-    return Column(Expr.aggregate("count", [struct(*cols)._expr], distinct=True))
+    known = [named(column).is_not_null()._expr for column in cols]
+    whole = known[0]
+    for one in known[1:]:
+        whole = whole.binary("&", one)
+    return Column(Expr.aggregate("count", [struct(*cols)._expr], distinct=True, filter=whole))
 
 
 def approx_count_distinct(column: ColumnOrName) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from corsac.column import Column, ColumnOrName, _call, _column, literal, named
+from corsac.errors import UsageError
 
 __all__ = [
     "current_date",
@@ -32,6 +33,8 @@ __all__ = [
 
 Unit = Literal["year", "month", "day", "hour", "minute", "second", "millisecond"]
 
+_TRUNCATED = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond")
+
 # the parts of a Java pattern, longest first, and what strftime calls them
 _PARTS = [
     ("yyyy", "%Y"),
@@ -39,13 +42,20 @@ _PARTS = [
     ("MMMM", "%B"),
     ("MMM", "%b"),
     ("MM", "%m"),
+    ("M", "%-m"),
     ("dd", "%d"),
+    ("d", "%-d"),
     ("EEEE", "%A"),
     ("EEE", "%a"),
+    ("E", "%a"),
     ("HH", "%H"),
+    ("H", "%-H"),
     ("hh", "%I"),
+    ("h", "%-I"),
     ("mm", "%M"),
+    ("m", "%-M"),
     ("ss", "%S"),
+    ("s", "%-S"),
     ("SSS", "%3f"),
     ("a", "%p"),
     ("XXX", "%:z"),
@@ -69,7 +79,7 @@ def _pattern(format: str) -> str:
                 break
         else:
             if rest[0].isalpha() and rest[0] != "T":
-                raise ValueError(f"{rest[0]!r} in the pattern {format!r} is not known: write it as strftime does, such as %Y-%m-%d")
+                raise UsageError(f"{rest[0]!r} in the pattern {format!r} is not known: write it as strftime does, such as %Y-%m-%d")
             made, rest = made + rest[0], rest[1:]
     return made
 
@@ -128,7 +138,7 @@ def millisecond(column: ColumnOrName) -> Column:
 
 def _interval(quantity: int | ColumnOrName, unit: str) -> Column:
     many = named(quantity) if isinstance(quantity, (Column, str)) else literal(quantity)
-    return _call("concat", many.cast("string"), literal(f" {unit}s")).cast("interval")
+    return _call("concat", many.cast("string"), literal(f" {unit}s")).cast("interval", strict=True)
 
 
 def date_add(column: ColumnOrName, days: int | ColumnOrName) -> Column:
@@ -158,6 +168,8 @@ def timestamp_diff(start: ColumnOrName, end: ColumnOrName, unit: Unit) -> Column
 
 def date_trunc(column: ColumnOrName, unit: Unit) -> Column:
     """The beginning of the year, the month, the day and so on."""
+    if unit not in _TRUNCATED:
+        raise UsageError(f"{unit!r} is no unit to cut at: there are {', '.join(_TRUNCATED)}")
     return _call("date_trunc", literal(unit), named(column))
 
 
@@ -172,16 +184,19 @@ def to_date(column: ColumnOrName, format: str | None = None) -> Column:
 
 
 def to_timestamp(column: ColumnOrName, format: str | None = None) -> Column:
-    """A text as a moment; the pattern is that of :func:`date_format`."""
-    return _call("to_timestamp", named(column), *([] if format is None else [literal(_pattern(format))]))
+    """A text as a moment in UTC; the pattern is that of :func:`date_format`."""
+    return _moment(_call("to_timestamp", named(column), *([] if format is None else [literal(_pattern(format))])), "UTC")
+
+
+def _moment(column: Column, zone: str | None) -> Column:
+    return column.cast(("timestamp", "us", zone), strict=True)
 
 
 def to_utc_timestamp(column: ColumnOrName, tz: str) -> Column:
     """A moment as clocks of a time zone show it, in UTC."""
-    return named(column).cast(("timestamp", "us", None)).cast(("timestamp", "us", tz)).cast(("timestamp", "us", "UTC"))
+    return _moment(_moment(_moment(named(column), None), tz), "UTC")
 
 
 def from_utc_timestamp(column: ColumnOrName, tz: str) -> Column:
     """A moment in UTC as clocks of a time zone show it."""
-    local = named(column).cast(("timestamp", "us", None)).cast(("timestamp", "us", "UTC")).cast(("timestamp", "us", tz))
-    return _call("to_local_time", local)
+    return _call("to_local_time", _moment(_moment(_moment(named(column), None), "UTC"), tz))

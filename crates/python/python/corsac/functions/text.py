@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, Literal
+import re
+from typing import Any, Literal, get_args
 
 from corsac._corsac import Expr
 from corsac.column import Column, ColumnOrName, _call, _column, literal, named
+from corsac.errors import UsageError
 
 __all__ = [
     "array_join",
@@ -48,6 +50,11 @@ __all__ = [
 
 FuzzyMethod = Literal["indel", "levenshtein", "damerau_levenshtein", "jaro_winkler", "jaro", "hamming"]
 
+_METHODS = get_args(FuzzyMethod)
+
+# everything that Unicode calls white space
+_BLANK = "".join(chr(point) for point in (*range(9, 14), 32, 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288))
+
 
 def lit(value: Any) -> Column:
     """A constant."""
@@ -64,16 +71,22 @@ def array_join(column: ColumnOrName, delimiter: str) -> Column:
 
 
 def btrim(col: ColumnOrName, trim: Column | str | None = None) -> Column:
-    """Without these characters at both ends; without blanks, if none are named."""
-    return _on("btrim", col) if trim is None else _on("btrim", col, trim)
+    """Without these characters at both ends; without white space, if none are named."""
+    return _on("btrim", col, _BLANK if trim is None else trim)
 
 
 def byte_length(column: ColumnOrName) -> Column:
     """The length in bytes."""
-    return _on("octet_length", column)
+    return _on("octet_length", column).cast("int64")
+
+
+def _blank_where_known(column: ColumnOrName) -> Column:
+    return Column(Expr.case([(named(column)._expr.is_not_null(), literal("")._expr)], None))
 
 
 def _overlap(percentage: int) -> str:
+    if not 0 <= percentage < 100:
+        raise UsageError(f"an overlap is from 0 to 99 percent of a piece, not {percentage}")
     return f"{percentage}%"
 
 
@@ -127,19 +140,25 @@ def recursive_token_chunk(
     return _recursive(column, "cl100k_base", chunk_size, chunk_overlap_percentage, chunking_character_set_custom_characters)
 
 
-def compute_fuzzy_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
-    """How alike two texts are, from 0 to 100."""
-    return _call("fuzzy_ratio", named(column), named(other), literal(method))
+def _method(method: str) -> Column:
+    if method not in _METHODS:
+        raise UsageError(f"{method!r} is no way to compare texts: there are {', '.join(_METHODS)}")
+    return literal(method)
 
 
-def compute_fuzzy_token_set_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
+def compute_fuzzy_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
+    """How alike two texts are, from 0 to 100. ``other`` is a column, or the text itself."""
+    return _call("fuzzy_ratio", named(column), _column(other), _method(method))
+
+
+def compute_fuzzy_token_set_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
     """How alike the sets of words of two texts are, from 0 to 100."""
-    return _call("fuzzy_token_set_ratio", named(column), named(other), literal(method))
+    return _call("fuzzy_token_set_ratio", named(column), _column(other), _method(method))
 
 
-def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: ColumnOrName, method: FuzzyMethod = "indel") -> Column:
+def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
     """How alike two texts are once their words are sorted, from 0 to 100."""
-    return _call("fuzzy_token_sort_ratio", named(column), named(other), literal(method))
+    return _call("fuzzy_token_sort_ratio", named(column), _column(other), _method(method))
 
 
 def concat(*cols: ColumnOrName) -> Column:
@@ -158,8 +177,11 @@ def count_tokens(column: ColumnOrName) -> Column:
 
 
 def extract(column: ColumnOrName, template: str) -> Column:
-    """The parts of a text by a template such as ``"${date}: ${message}"``, as a struct."""
-    return _on("text_extract", column, template)
+    """The parts of a text by a template such as ``"${date}: ${message}"``, as a struct; one of NULLs where it does not fit."""
+    fields = [name for name, _ in re.findall(r"\$\{\s*([^:}\s]+)\s*(:[^}]*)?\}", template)]
+    nothing = [part for name in fields for part in (literal(name), literal(None, "string"))]
+    found = _on("text_extract", column, template)
+    return _call("coalesce", found, _call("named_struct", *nothing)) if fields else found
 
 
 def jinja(jinja_template: str, /, strict: bool = True, **columns: ColumnOrName) -> Column:
@@ -175,7 +197,7 @@ def jinja(jinja_template: str, /, strict: bool = True, **columns: ColumnOrName) 
 
 def length(column: ColumnOrName) -> Column:
     """The length in characters."""
-    return _on("length", column)
+    return _on("length", column).cast("int64")
 
 
 def lower(column: ColumnOrName) -> Column:
@@ -194,18 +216,18 @@ def title_case(column: ColumnOrName) -> Column:
 
 
 def trim(column: ColumnOrName) -> Column:
-    """Without blanks at both ends."""
-    return _on("btrim", column)
+    """Without white space at both ends."""
+    return _on("btrim", column, _BLANK)
 
 
 def ltrim(col: ColumnOrName) -> Column:
-    """Without blanks at the beginning."""
-    return _on("ltrim", col)
+    """Without white space at the beginning."""
+    return _on("ltrim", col, _BLANK)
 
 
 def rtrim(col: ColumnOrName) -> Column:
-    """Without blanks at the end."""
-    return _on("rtrim", col)
+    """Without white space at the end."""
+    return _on("rtrim", col, _BLANK)
 
 
 def parse_transcript(column: ColumnOrName, format: Literal["srt", "generic", "webvtt"]) -> Column:
@@ -219,8 +241,9 @@ def regexp_count(src: ColumnOrName, pattern: Column | str) -> Column:
 
 
 def regexp_extract(src: ColumnOrName, pattern: Column | str, idx: int) -> Column:
-    """A group of the first place where a pattern is found; 0 for all of it."""
-    return _on("regexp_extract", src, pattern, idx)
+    """A group of the first place where a pattern is found, 0 for all of it; blank where it is not found."""
+    found = _on("regexp_extract", src, pattern, idx)
+    return _call("coalesce", found, _blank_where_known(src))
 
 
 def regexp_extract_all(src: ColumnOrName, pattern: Column | str, idx: Column | int = 0) -> Column:
@@ -229,10 +252,10 @@ def regexp_extract_all(src: ColumnOrName, pattern: Column | str, idx: Column | i
 
 
 def regexp_instr(src: ColumnOrName, pattern: Column | str, idx: Column | int = 0) -> Column:
-    """Where a pattern is first found, from 1; 0 if it is not."""
+    """Where a pattern, or a group of it, is first found, from 1; 0 if it is not."""
     if isinstance(idx, builtins.int) and idx == 0:
         return _on("regexp_instr", src, pattern)
-    return _on("regexp_instr", src, pattern, 1, 1, 0, "", idx)
+    return _on("regexp_instr", src, pattern, 1, 1, "", idx)
 
 
 def regexp_replace(src: ColumnOrName, pattern: Column | str, replacement: Column | str) -> Column:
