@@ -139,7 +139,8 @@ pub(crate) fn read_type(written: &Bound<'_, PyAny>) -> PyResult<DataType> {
 
 fn named(name: &str) -> PyResult<DataType> {
     let plain = match name.trim().to_lowercase().as_str() {
-        "str" | "utf8" | "text" => "string",
+        // texts with a meaning are texts
+        "str" | "utf8" | "text" | "json" => "string",
         "bool" => "boolean",
         "int" | "bigint" | "integer" | "long" => "int64",
         "float" => "float32",

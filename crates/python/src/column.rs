@@ -10,12 +10,14 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Alias, InList, Like, Sort};
 use datafusion::logical_expr::{Case, Cast, Expr, ExprSchemable, Operator, TryCast, binary_expr, lit};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::arrow_build::column_of;
 use crate::arrow_types::read_type;
-use crate::frame_error::{nearest, of_engine, of_frame, query};
+use crate::frame_error::{column_not_found, nearest, of_engine, of_frame, type_mismatch};
+use crate::python_function::python_function;
 
 /// A session that columns take their functions from: the engine's own and those of this house.
 fn functions() -> &'static Session {
@@ -107,6 +109,18 @@ impl PyExpr {
         PyExpr::new(Expr::Case(Case::new(None, branches, otherwise.map(|otherwise| Box::new(otherwise.expr.clone())))))
     }
 
+    /// A function of Python's over arguments: called once for each batch with a list of values for each argument, it gives a
+    /// list of as many values.
+    #[staticmethod]
+    fn python_function(
+        name: &str,
+        function: Py<PyAny>,
+        return_type: &Bound<'_, PyAny>,
+        arguments: Vec<PyRef<'_, PyExpr>>,
+    ) -> PyResult<PyExpr> {
+        Ok(PyExpr::new(python_function(name, function, read_type(return_type)?, all(&arguments))))
+    }
+
     fn binary(&self, operator: &str, other: PyRef<'_, PyExpr>) -> PyResult<PyExpr> {
         let operator = match operator {
             "+" => Operator::Plus,
@@ -158,6 +172,9 @@ impl PyExpr {
     /// Another type; `lenient` gives NULL for what cannot be converted, in place of an error.
     #[pyo3(signature = (data_type, lenient = false))]
     fn cast(&self, data_type: &Bound<'_, PyAny>, lenient: bool) -> PyResult<PyExpr> {
+        if data_type.cast::<PyString>().is_ok_and(|name| name.to_str().is_ok_and(|name| name == "json")) {
+            return Ok(PyExpr::new(call("json_of", vec![self.expr.clone()])?));
+        }
         let (inner, wanted) = (Box::new(self.expr.clone()), read_type(data_type)?);
         Ok(PyExpr::new(if lenient { Expr::TryCast(TryCast::new(inner, wanted)) } else { Expr::Cast(Cast::new(inner, wanted)) }))
     }
@@ -208,6 +225,8 @@ pub(crate) fn output_name(expression: &Expr) -> String {
         }
         Expr::AggregateFunction(function) => named_after(function.func.name(), &function.params.args),
         Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) => output_name(expr),
+        Expr::BinaryExpr(binary) => format!("({} {} {})", output_name(&binary.left), binary.op, output_name(&binary.right)),
+        Expr::Literal(value, _) => format!("lit({value})"),
         other => other.schema_name().to_string(),
     }
 }
@@ -221,7 +240,7 @@ fn named_after(function: &str, arguments: &[Expr]) -> String {
 /// alone is that of the column.
 ///
 /// # Errors
-/// `ValueError` for a name that is none of them, with the nearest.
+/// `ColumnNotFoundError` for a name that is none of them, with the nearest.
 pub(crate) fn resolved(expression: Expr, schema: &DFSchema) -> PyResult<Expr> {
     let mut unknown = None;
     let found = expression.transform_up(|inner| {
@@ -245,7 +264,7 @@ pub(crate) fn resolved(expression: Expr, schema: &DFSchema) -> PyResult<Expr> {
         Some(name) => {
             let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             let hint = nearest(&name, &names).map(|near| format!(". Did you mean {near:?}?")).unwrap_or_else(|| ".".to_owned());
-            Err(query(&format!("there is no column {name:?}{hint} The columns are: {}", names.join(", "))))
+            Err(column_not_found(&format!("there is no column {name:?}{hint} The columns are: {}", names.join(", "))))
         }
     }
 }
@@ -275,6 +294,6 @@ pub(crate) fn must_be_condition(expression: &Expr, schema: &DFSchema) -> PyResul
     use arrow::datatypes::DataType;
     match expression.get_type(schema).map_err(of_engine)? {
         DataType::Boolean | DataType::Null => Ok(()),
-        other => Err(PyTypeError::new_err(format!("a condition must be true or false, but {} is {other}", output_name(expression)))),
+        other => Err(type_mismatch(&format!("a condition must be true or false, but {} is {other}", output_name(expression)))),
     }
 }

@@ -8,12 +8,12 @@ use corsac_frame::{Clusters, DataFrame, Metric};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, TableReference};
 use datafusion::logical_expr::Expr;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::column::{PyExpr, call};
 use crate::frame::{PyFrame, renamed};
-use crate::frame_error::{of_engine, of_frame};
+use crate::frame_error::{column_not_found, of_engine, of_frame, query};
+use crate::json_kind::Kinds;
 
 const LEFT: &str = "left";
 const RIGHT: &str = "right";
@@ -26,7 +26,7 @@ fn kind_of(how: &str) -> PyResult<JoinType> {
         "full" | "outer" => JoinType::Full,
         "semi" | "left_semi" => JoinType::LeftSemi,
         "anti" | "left_anti" => JoinType::LeftAnti,
-        other => return Err(PyValueError::new_err(format!("{other:?} is no kind of join: inner, left, right, full, semi, anti, cross"))),
+        other => return Err(query(&format!("{other:?} is no kind of join: inner, left, right, full, semi, anti, cross"))),
     })
 }
 
@@ -47,7 +47,7 @@ impl PyFrame {
     }
 
     /// The columns of a join by their names alone; one of the right side that is there already gets `_right`.
-    fn apart(&self, joined: DataFrame, left_out: &HashSet<Column>, merged: &[(Column, Expr)]) -> PyResult<PyFrame> {
+    fn apart(&self, other: &PyFrame, joined: DataFrame, left_out: &HashSet<Column>, merged: &[(Column, Expr)]) -> PyResult<PyFrame> {
         let mut taken = HashSet::new();
         let mut columns = Vec::new();
         for column in joined.logical_plan().schema().columns() {
@@ -66,7 +66,14 @@ impl PyFrame {
             columns.push(renamed(&column, &name));
         }
         let frame = joined.select(columns).map_err(of_frame)?;
-        Ok(PyFrame { frame, session: Arc::clone(&self.session) })
+        Ok(PyFrame { frame, session: Arc::clone(&self.session), kinds: self.kinds_beside(other) })
+    }
+
+    /// What the columns of both are; a name that both have is that of the left.
+    fn kinds_beside(&self, other: &PyFrame) -> Kinds {
+        let own = self.frame.columns();
+        let others = other.kinds.iter().filter(|(name, _)| !own.contains(name));
+        self.kinds.iter().chain(others).map(|(name, kind)| (name.clone(), *kind)).collect()
     }
 }
 
@@ -80,7 +87,7 @@ impl PyFrame {
             for (frame, which) in [(self, LEFT), (&*other, RIGHT)] {
                 if !frame.frame.columns().contains(name) {
                     let columns = frame.frame.columns().join(", ");
-                    return Err(PyValueError::new_err(format!(
+                    return Err(column_not_found(&format!(
                         "the {which} side has no column {name:?} to join on. Its columns are: {columns}"
                     )));
                 }
@@ -98,7 +105,7 @@ impl PyFrame {
             };
             Ok((side(LEFT, name), value))
         });
-        self.apart(joined, &left_out, &merged.collect::<PyResult<Vec<_>>>()?)
+        self.apart(&other, joined, &left_out, &merged.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Rows for which expressions of both sides are equal, pair by pair.
@@ -110,20 +117,36 @@ impl PyFrame {
         how: &str,
     ) -> PyResult<PyFrame> {
         if left_on.len() != right_on.len() || left_on.is_empty() {
-            return Err(PyValueError::new_err("left_on and right_on must name as many columns, and at least one"));
+            return Err(query("left_on and right_on must name as many columns, and at least one"));
         }
         let pairs = left_on
             .iter()
             .zip(&right_on)
             .map(|(left, right)| Ok(on_side(self.resolved(left)?, LEFT)?.eq(on_side(other.resolved(right)?, RIGHT)?)));
         let pairs = pairs.collect::<PyResult<Vec<_>>>()?;
-        let joined = self.aliased(LEFT)?.join(other.aliased(RIGHT)?, kind_of(how)?, pairs).map_err(of_frame)?;
-        self.apart(joined, &HashSet::new(), &[])
+        // a column that equals one of the other side by this very join is there once: on the side whose rows all stay
+        let kind = kind_of(how)?;
+        let column = |side: &Expr| match side {
+            Expr::Column(column) => Some(column.clone()),
+            _ => None,
+        };
+        let twice = pairs.iter().filter_map(|pair| {
+            let Expr::BinaryExpr(pair) = pair else { return None };
+            let (left, right) = (column(&pair.left)?, column(&pair.right)?);
+            match kind {
+                JoinType::Inner | JoinType::Left => Some(right),
+                JoinType::Right => Some(left),
+                _ => None,
+            }
+        });
+        let left_out: HashSet<Column> = twice.collect();
+        let joined = self.aliased(LEFT)?.join(other.aliased(RIGHT)?, kind, pairs).map_err(of_frame)?;
+        self.apart(&other, joined, &left_out, &[])
     }
 
     fn cross_join(&self, other: PyRef<'_, PyFrame>) -> PyResult<PyFrame> {
         let joined = self.aliased(LEFT)?.cross_join(other.aliased(RIGHT)?).map_err(of_frame)?;
-        self.apart(joined, &HashSet::new(), &[])
+        self.apart(&other, joined, &HashSet::new(), &[])
     }
 
     /// Pairs of rows for which the template's question is answered with yes.
@@ -139,9 +162,10 @@ impl PyFrame {
         let left = on_side(self.resolved(&left_on.1)?, LEFT)?;
         let right = on_side(other.resolved(&right_on.1)?, RIGHT)?;
         let question = semantic::predicate(template).column(&left_on.0, left).column(&right_on.0, right);
+        DataFrame::check(&corsac_frame::IntoExpr::into_expr(question.clone())).map_err(of_frame)?;
         let question = named.iter().fold(question, |question, (name, value)| question.argument(name, value.expr.clone()));
         let joined = self.aliased(LEFT)?.semantic_join(other.aliased(RIGHT)?, kind_of(how)?, question).map_err(of_frame)?;
-        self.apart(joined, &HashSet::new(), &[])
+        self.apart(&other, joined, &HashSet::new(), &[])
     }
 
     /// Each row beside the nearest rows of the other, by texts or vectors. `score` is the name of a column for how near they
@@ -160,7 +184,7 @@ impl PyFrame {
             "cosine" => Metric::Cosine,
             "l2" => Metric::L2,
             "dot" => Metric::Dot,
-            other => return Err(PyValueError::new_err(format!("{other:?} is no way to compare vectors: cosine, l2, dot"))),
+            other => return Err(query(&format!("{other:?} is no way to compare vectors: cosine, l2, dot"))),
         };
         let (left, right) = (self.resolved(&left_on)?, other.resolved(&right_on)?);
         let joined = self.frame.clone().similarity_join(other.frame.clone(), left, right, k, metric).map_err(of_frame)?;
@@ -171,7 +195,7 @@ impl PyFrame {
         });
         let columns: Vec<Expr> = columns.collect();
         let frame = joined.select(columns).map_err(of_frame)?;
-        Ok(PyFrame { frame, session: Arc::clone(&self.session) })
+        Ok(PyFrame { frame, session: Arc::clone(&self.session), kinds: self.kinds_beside(&other) })
     }
 
     /// The number of the group each row lies in, by texts or vectors.
@@ -188,6 +212,6 @@ impl PyFrame {
         let by = self.resolved(&by)?;
         let clusters = Clusters { count, label_column: label, centroid_column: centroid, seed, restarts };
         let labelled = self.frame.clone().with_cluster_labels(by, &clusters).map_err(of_frame)?;
-        PyFrame::tidy(Arc::clone(&self.session), labelled)
+        Ok(PyFrame::tidy(Arc::clone(&self.session), labelled)?.with_kinds(self.kinds.clone()))
     }
 }

@@ -20,7 +20,7 @@ use crate::arrow_types::read_type;
 use crate::engine::{Core, PyEngine};
 use crate::errors::{dollars, of_ledger};
 use crate::frame::PyFrame;
-use crate::frame_error::{of_frame, query};
+use crate::frame_error::{of_frame, query, type_mismatch};
 use crate::runtime;
 
 /// What the frames of a session share.
@@ -228,7 +228,7 @@ pub(crate) fn rows_of(columns: Vec<(String, Bound<'_, PyAny>)>, types: &BTreeMap
         match &length {
             None => length = Some((name.clone(), values.len())),
             Some((first, count)) if *count != values.len() => {
-                return Err(PyValueError::new_err(format!("column {name:?} has {} values and {first:?} has {count}", values.len())));
+                return Err(query(&format!("column {name:?} has {} values and {first:?} has {count}", values.len())));
             }
             Some(_) => {}
         }
@@ -237,7 +237,7 @@ pub(crate) fn rows_of(columns: Vec<(String, Bound<'_, PyAny>)>, types: &BTreeMap
             let wanted = read_type(wanted)?;
             let options = arrow::compute::CastOptions { safe: false, ..arrow::compute::CastOptions::default() };
             array = arrow::compute::cast_with_options(&array, &wanted, &options)
-                .map_err(|error| PyValueError::new_err(format!("column {name:?} cannot be {wanted}: {error}")))?;
+                .map_err(|error| type_mismatch(&format!("column {name:?} cannot be {wanted}: {error}")))?;
         }
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);

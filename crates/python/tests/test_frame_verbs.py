@@ -133,7 +133,7 @@ def test_texts(people: DataFrame) -> None:
     assert column(people, text.jinja("{{ who }}!", who=name)) == ["Ada!", "Bo!", None, "Cleo!"]
     assert column(people, text.jinja("{{ who }}!", strict=False, who=name)) == ["Ada!", "Bo!", "!", "Cleo!"]
     assert column(people, text.split("name", "e")) == [["Ada"], ["Bo"], None, ["Cl", "o"]]
-    assert column(people, text.compute_fuzzy_ratio("name", "name")) == [100.0, 100.0, None, 100.0]
+    assert column(people, text.compute_fuzzy_ratio("name", col("name"))) == [100.0, 100.0, None, 100.0]
 
 
 def test_structs_and_lists(people: DataFrame) -> None:
@@ -156,14 +156,14 @@ def test_lists_are_taken_apart(people: DataFrame) -> None:
     tags = people.select("id", "tags")
     assert rows(tags.explode("tags")) == [(1, "a"), (1, "b"), (4, "c")]
     assert rows(tags.explode_outer("tags")) == [(1, "a"), (1, "b"), (2, None), (3, None), (4, "c")]
-    assert tags.posexplode("tags").columns == ["id", "pos", "col"]
-    assert rows(tags.posexplode("tags")) == [(1, 0, "a"), (1, 1, "b"), (4, 0, "c")]
+    assert tags.posexplode("tags").columns == ["id", "col", "pos"]
+    assert rows(tags.posexplode("tags")) == [(1, "a", 0), (1, "b", 1), (4, "c", 0)]
     assert rows(tags.explode_with_index("tags", "at", "tag", keep_null_and_empty=True)) == [
-        (1, 0, "a"),
-        (1, 1, "b"),
-        (2, 0, None),
-        (3, 0, None),
-        (4, 0, "c"),
+        (1, "a", 0),
+        (1, "b", 1),
+        (2, None, None),
+        (3, None, None),
+        (4, "c", 0),
     ]
     with pytest.raises(TypeError, match="explode takes lists apart"):
         people.explode("name")
@@ -216,7 +216,7 @@ def test_joins(session: Session, people: DataFrame) -> None:
     assert rows(left.join(teams, on="team", how="anti").order_by("id")) == [(2, "y"), (4, "y")]
     assert left.join(teams, how="cross").count() == 8
     other = teams.select(col("team").alias("kind"), col("id").alias("n"))
-    assert rows(left.join(other, left_on="team", right_on="kind").order_by("id")) == [(1, "x", "x", 10), (3, "x", "x", 10)]
+    assert rows(left.join(other, left_on="team", right_on="kind").order_by("id")) == [(1, "x", 10), (3, "x", 10)]
     assert left.join(left, on="id").count() == 4
     with pytest.raises(ValueError, match='no column "nope" to join on'):
         left.join(teams, on="nope")

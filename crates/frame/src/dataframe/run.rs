@@ -1,18 +1,24 @@
 //! What a frame comes to: its query, its rows, its price.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::functions_aggregate::count::count_all;
+use datafusion::logical_expr::Expr;
 use futures::TryStreamExt;
 
 use super::DataFrame;
+use crate::bind::bind;
 use crate::catalog::{Destination, Keep, Made, Place};
 use crate::error::FrameError;
 use crate::estimate::OperatorEstimate;
 use crate::query::Query;
+use crate::rewrite::call_in;
 use crate::write::{Existing, Format, Target, Written, write};
 
 impl DataFrame {
@@ -23,6 +29,22 @@ impl DataFrame {
     /// [`FrameError::Query`], with what to change.
     pub async fn plan(&self) -> Result<Query, FrameError> {
         self.core.query(self.plan.clone()).await
+    }
+
+    /// Looks at the semantic calls of an expression: their templates, labels, schemas, examples and settings. [`DataFrame::plan`]
+    /// finds the same; this is for those who want to know where a call is written.
+    ///
+    /// # Errors
+    /// [`FrameError::Query`], with what to change.
+    pub fn check(expression: &Expr) -> Result<(), FrameError> {
+        let options = Arc::new(ConfigOptions::default());
+        let looked_at = expression.apply(|inner| {
+            if let Some((operator, arguments)) = call_in(inner) {
+                bind(operator, arguments, &options)?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        looked_at.map(drop).map_err(FrameError::from_planning)
     }
 
     /// The plan as text, first as what is asked and then as what is run.

@@ -48,6 +48,15 @@ pub(super) fn marker_in(expression: &Expr) -> Option<Operator> {
     }
 }
 
+/// The semantic function that an expression is a call of, scalar or aggregate, with what it is given.
+pub(crate) fn call_in(expression: &Expr) -> Option<(Operator, &[Expr])> {
+    match expression {
+        Expr::ScalarFunction(function) => marker_in(expression).map(|operator| (operator, function.args.as_slice())),
+        Expr::AggregateFunction(function) if is_reduce(expression) => Some((Operator::Reduce, function.params.args.as_slice())),
+        _ => None,
+    }
+}
+
 fn is_outcome(expression: &Expr) -> bool {
     matches!(expression, Expr::ScalarFunction(ScalarFunction { func, .. }) if func.inner().downcast_ref::<OutcomeMarker>().is_some())
 }

@@ -19,6 +19,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Aggregate, Distinct, DistinctOn, Expr, Filter, LogicalPlan, Projection, Sort, Window};
 use datafusion::optimizer::AnalyzerRule;
 
+pub(crate) use lift::call_in;
 use lift::{Lifter, has_call};
 use order::{Placed, in_order};
 

@@ -15,6 +15,7 @@ mod patterns;
 mod render;
 mod scalar;
 mod transcripts;
+mod typed_json;
 mod vectors;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub(crate) fn register(context: &SessionContext) {
         context.register_udf(ScalarUDF::new_from_impl(TextFunction::new(definition)));
     }
     context.register_udf(ScalarUDF::new_from_impl(calendar::TimestampDiff::new()));
+    context.register_udf(ScalarUDF::new_from_impl(typed_json::JsonOf::new()));
+    context.register_udf(ScalarUDF::new_from_impl(typed_json::JsonRead::new()));
     context.register_udf(ScalarUDF::new_from_impl(render::RenderMarker::new()));
     // a session's state takes every rewrite; only other registries refuse
     let _taken: Result<()> = context.state_ref().write().register_function_rewrite(Arc::new(render::BindTemplate));

@@ -12,7 +12,9 @@ from corsac._corsac import __version__
 
 if TYPE_CHECKING:
     from corsac.catalog import Catalog as Catalog
+    from corsac.catalog import DatasetMetadata as DatasetMetadata
     from corsac.column import Column as Column
+    from corsac.column import ColumnOrName as ColumnOrName
     from corsac.config import LLMResponseCacheConfig as LLMResponseCacheConfig
     from corsac.config import LocalEmbeddingModel as LocalEmbeddingModel
     from corsac.config import LocalLanguageModel as LocalLanguageModel
@@ -29,12 +31,20 @@ if TYPE_CHECKING:
     from corsac.dataframe import DataFrame as DataFrame
     from corsac.dataframe import GroupedData as GroupedData
     from corsac.errors import CallError as CallError
+    from corsac.errors import CatalogError as CatalogError
+    from corsac.errors import ColumnNotFoundError as ColumnNotFoundError
     from corsac.errors import ConfigurationError as ConfigurationError
     from corsac.errors import CorsacError as CorsacError
     from corsac.errors import ExecutionError as ExecutionError
+    from corsac.errors import InvalidExampleCollectionError as InvalidExampleCollectionError
+    from corsac.errors import PlanError as PlanError
     from corsac.errors import QueryError as QueryError
+    from corsac.errors import TableAlreadyExistsError as TableAlreadyExistsError
     from corsac.errors import TableError as TableError
+    from corsac.errors import TableNotFoundError as TableNotFoundError
+    from corsac.errors import TypeMismatchError as TypeMismatchError
     from corsac.errors import UsageError as UsageError
+    from corsac.errors import ValidationError as ValidationError
     from corsac.errors import WriteError as WriteError
     from corsac.functions import approx_count_distinct as approx_count_distinct
     from corsac.functions import arr as arr
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from corsac.functions import asc as asc
     from corsac.functions import asc_nulls_first as asc_nulls_first
     from corsac.functions import asc_nulls_last as asc_nulls_last
+    from corsac.functions import async_udf as async_udf
     from corsac.functions import avg as avg
     from corsac.functions import coalesce as coalesce
     from corsac.functions import col as col
@@ -77,6 +88,7 @@ if TYPE_CHECKING:
     from corsac.functions import sum as sum
     from corsac.functions import sum_distinct as sum_distinct
     from corsac.functions import text as text
+    from corsac.functions import udf as udf
     from corsac.functions import when as when
     from corsac.measure import aevaluate as aevaluate
     from corsac.measure import atune as atune
@@ -94,9 +106,14 @@ if TYPE_CHECKING:
     from corsac.programs import Refine as Refine
     from corsac.programs import configure as configure
     from corsac.programs import load as load
+    from corsac.result import DataLikeType as DataLikeType
+    from corsac.result import LMMetrics as LMMetrics
     from corsac.result import Lineage as Lineage
+    from corsac.result import OperatorMetrics as OperatorMetrics
     from corsac.result import QueryMetrics as QueryMetrics
     from corsac.result import QueryResult as QueryResult
+    from corsac.semantic_verbs import SemanticExtensions as SemanticExtensions
+    from corsac.session import DataFrameReader as DataFrameReader
     from corsac.session import Session as Session
     from corsac.signature import InputField as InputField
     from corsac.signature import OutputField as OutputField
@@ -105,15 +122,19 @@ if TYPE_CHECKING:
     from corsac.types import ArrayType as ArrayType
     from corsac.types import BinaryType as BinaryType
     from corsac.types import BooleanType as BooleanType
+    from corsac.types import BranchSide as BranchSide
     from corsac.types import ClassDefinition as ClassDefinition
     from corsac.types import ClassifyExample as ClassifyExample
     from corsac.types import ClassifyExampleCollection as ClassifyExampleCollection
     from corsac.types import ColumnField as ColumnField
     from corsac.types import DataType as DataType
     from corsac.types import DateType as DateType
+    from corsac.types import DocumentPathType as DocumentPathType
     from corsac.types import DoubleType as DoubleType
     from corsac.types import EmbeddingType as EmbeddingType
     from corsac.types import FloatType as FloatType
+    from corsac.types import FuzzySimilarityMethod as FuzzySimilarityMethod
+    from corsac.types import HtmlType as HtmlType
     from corsac.types import IntegerType as IntegerType
     from corsac.types import JoinExample as JoinExample
     from corsac.types import JoinExampleCollection as JoinExampleCollection
@@ -127,10 +148,13 @@ if TYPE_CHECKING:
     from corsac.types import PredicateExample as PredicateExample
     from corsac.types import PredicateExampleCollection as PredicateExampleCollection
     from corsac.types import Schema as Schema
+    from corsac.types import SemanticSimilarityMetric as SemanticSimilarityMetric
     from corsac.types import StringType as StringType
     from corsac.types import StructField as StructField
     from corsac.types import StructType as StructType
     from corsac.types import TimestampType as TimestampType
+    from corsac.types import TranscriptType as TranscriptType
+    from corsac.write import DataFrameWriter as DataFrameWriter
 
 #: Names of the package and the modules that define them.
 _LAZY = {
@@ -138,33 +162,46 @@ _LAZY = {
     "BestOfN": "corsac.programs",
     "BinaryType": "corsac.types",
     "BooleanType": "corsac.types",
+    "BranchSide": "corsac.types",
     "CallError": "corsac.errors",
     "Catalog": "corsac.catalog",
+    "CatalogError": "corsac.errors",
     "ChainOfThought": "corsac.programs",
     "ClassDefinition": "corsac.types",
     "ClassifyExample": "corsac.types",
     "ClassifyExampleCollection": "corsac.types",
     "Column": "corsac.column",
     "ColumnField": "corsac.types",
+    "ColumnNotFoundError": "corsac.errors",
+    "ColumnOrName": "corsac.column",
     "ConfigurationError": "corsac.errors",
     "CorsacError": "corsac.errors",
     "DataFrame": "corsac.dataframe",
+    "DataFrameReader": "corsac.session",
+    "DataFrameWriter": "corsac.write",
+    "DataLikeType": "corsac.result",
     "DataType": "corsac.types",
+    "DatasetMetadata": "corsac.catalog",
     "DateType": "corsac.types",
+    "DocumentPathType": "corsac.types",
     "DoubleType": "corsac.types",
     "EmbeddingType": "corsac.types",
     "Example": "corsac.programs",
     "ExecutionError": "corsac.errors",
     "FloatType": "corsac.types",
+    "FuzzySimilarityMethod": "corsac.types",
     "GroupedData": "corsac.dataframe",
+    "HtmlType": "corsac.types",
     "InputField": "corsac.signature",
     "IntegerType": "corsac.types",
+    "InvalidExampleCollectionError": "corsac.errors",
     "JoinExample": "corsac.types",
     "JoinExampleCollection": "corsac.types",
     "JsonType": "corsac.types",
     "KeyPoints": "corsac.types",
     "LLMResponseCacheConfig": "corsac.config",
     "LM": "corsac.programs",
+    "LMMetrics": "corsac.result",
     "Lineage": "corsac.result",
     "LocalEmbeddingModel": "corsac.config",
     "LocalLanguageModel": "corsac.config",
@@ -180,8 +217,10 @@ _LAZY = {
     "OpenAILanguageModel": "corsac.config",
     "OpenRouterEmbeddingModel": "corsac.config",
     "OpenRouterLanguageModel": "corsac.config",
+    "OperatorMetrics": "corsac.result",
     "OutputField": "corsac.signature",
     "Paragraph": "corsac.types",
+    "PlanError": "corsac.errors",
     "PredicateExample": "corsac.types",
     "PredicateExampleCollection": "corsac.types",
     "Predict": "corsac.programs",
@@ -195,6 +234,8 @@ _LAZY = {
     "Refine": "corsac.programs",
     "Schema": "corsac.types",
     "SemanticConfig": "corsac.config",
+    "SemanticExtensions": "corsac.semantic_verbs",
+    "SemanticSimilarityMetric": "corsac.types",
     "Session": "corsac.session",
     "SessionConfig": "corsac.config",
     "Signature": "corsac.signature",
@@ -202,9 +243,14 @@ _LAZY = {
     "StringType": "corsac.types",
     "StructField": "corsac.types",
     "StructType": "corsac.types",
+    "TableAlreadyExistsError": "corsac.errors",
     "TableError": "corsac.errors",
+    "TableNotFoundError": "corsac.errors",
     "TimestampType": "corsac.types",
+    "TranscriptType": "corsac.types",
+    "TypeMismatchError": "corsac.errors",
     "UsageError": "corsac.errors",
+    "ValidationError": "corsac.errors",
     "WriteError": "corsac.errors",
     "aevaluate": "corsac.measure",
     "approx_count_distinct": "corsac.functions",
@@ -215,6 +261,7 @@ _LAZY = {
     "asc": "corsac.functions",
     "asc_nulls_first": "corsac.functions",
     "asc_nulls_last": "corsac.functions",
+    "async_udf": "corsac.functions",
     "atune": "corsac.measure",
     "avg": "corsac.functions",
     "coalesce": "corsac.functions",
@@ -246,6 +293,7 @@ _LAZY = {
     "sum": "corsac.functions",
     "sum_distinct": "corsac.functions",
     "tune": "corsac.measure",
+    "udf": "corsac.functions",
     "when": "corsac.functions",
 }
 

@@ -1,6 +1,6 @@
 """The engine below the package."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -129,6 +129,10 @@ class Expr:
     def literal(value: Any, data_type: Any = None) -> Expr: ...
     @staticmethod
     def call(name: str, arguments: Sequence[Expr], named: _Named = []) -> Expr: ...
+    @staticmethod
+    def python_function(
+        name: str, function: Callable[[int, Sequence[list[Any]]], Iterable[Any]], return_type: Any, arguments: Sequence[Expr]
+    ) -> Expr: ...
     @staticmethod
     def aggregate(
         name: str,

@@ -50,7 +50,11 @@ class DataFrame:
         return Schema._of(self._frame.schema_tuples())
 
     def __getitem__(self, col_name: str) -> Column:
-        return Column(Expr.column(col_name))
+        column = Column(Expr.column(col_name))
+        if col_name not in self._frame.columns:
+            # a field of a struct, or a column whose name differs in case; else the error says what there is
+            self._frame.select([column._expr])
+        return column
 
     def __getattr__(self, col_name: str) -> Column:
         if col_name.startswith("_"):
@@ -65,7 +69,9 @@ class DataFrame:
     # rows and columns
 
     def select(self, *cols: Union[ColumnOrName, list[ColumnOrName]]) -> DataFrame:
-        """These columns alone; ``"*"`` for all there are."""
+        """These columns alone; ``"*"``, or nothing, for all there are."""
+        if not cols:
+            return self
         exprs: list[Expr] = []
         for column in _flat(cols):
             if isinstance(column, str) and column == "*":
@@ -102,13 +108,17 @@ class DataFrame:
         columns = rows.to_pydict()
         for name, values in series.items():
             items = values.to_list() if hasattr(values, "to_list") else list(values)
+            if len(items) == 0 and len(rows) > 0:
+                raise UsageError(f"the series {name!r} is empty: a column of nothing is null(a type)")
             if len(items) != len(rows):
                 raise UsageError(f"the series {name!r} has {len(items)} values and the table {len(rows)} rows")
             columns[name] = items
         return self._session.create_dataframe(columns)
 
     def with_column_renamed(self, col_name: str, new_col_name: str) -> DataFrame:
-        """A column under another name."""
+        """A column under another name. Where there is no such column, nothing changes."""
+        if col_name not in self.columns:
+            return self
         return self._of(self._frame.rename(col_name, new_col_name))
 
     withColumnRenamed = with_column_renamed
@@ -122,13 +132,14 @@ class DataFrame:
 
     def drop(self, *col_names: str) -> DataFrame:
         """Without these columns."""
-        return self._of(self._frame.drop(list(_flat(col_names))))
+        names = _flat(col_names)
+        if names and set(names) >= set(self.columns):
+            raise UsageError("a table without columns has no rows either: keep one of them")
+        return self._of(self._frame.drop(names))
 
     def limit(self, n: int) -> DataFrame:
-        """The first rows. Models are asked about no more of them than that takes."""
-        if n < 0:
-            raise UsageError(f"limit takes a number from 0 on, not {n}")
-        return self._of(self._frame.limit(n))
+        """The first rows; below 0, none. Models are asked about no more of them than that takes."""
+        return self._of(self._frame.limit(max(n, 0)))
 
     def head(self, n: int = 5) -> DataFrame:
         """The first rows."""
@@ -368,6 +379,8 @@ class GroupedData:
         """A row for each group: its keys, and what these make of it: aggregates, or names of some by column."""
         from corsac import functions
 
+        if not exprs:
+            raise UsageError("agg needs something to make of each group, such as count('*')")
         aggregates: list[Expr] = []
         for expr in _flat(exprs):
             if isinstance(expr, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from corsac.column import Column, ColumnOrName, literal, named
+from corsac.errors import UsageError
 from corsac.functions.semantic import _examples, _settings
 from corsac.types import JoinExampleCollection, ModelAlias, SemanticSimilarityMetric
 
@@ -50,6 +51,9 @@ class SemanticExtensions:
             strategy: ``auto``, ``cross`` (ask about all pairs) or ``embedding``.
             recall: The share of the matches that must be found; 0.95 unless said.
         """
+        unnamed = [name for name in ("left_on", "right_on") if name not in predicate]
+        if unnamed:
+            raise UsageError(f"the template of a join names both sides: write {{{{ {unnamed[0]} }}}} in it")
         settings = _settings(model_alias, None, None, request_timeout)
         settings += _examples(examples, lambda given: given._rows())
         said: dict[str, Any] = {"strict": None if strict else False, "strategy": strategy, "recall": recall}
@@ -79,7 +83,9 @@ class SemanticExtensions:
             similarity_score_column: The name of a column for how near they are; without one there is none.
             request_timeout: Taken for the sake of older programs; requests have the session's deadlines.
         """
-        _ = request_timeout
+        _settings(None, None, None, request_timeout)
+        if k < 1:
+            raise UsageError(f"k is how many of the nearest, at least 1, not {k}")
         keys = named(left_on)._expr, named(right_on)._expr
         joined = self._frame._frame.similarity_join(other._frame, *keys, k, similarity_metric, similarity_score_column)
         return self._frame._of(joined)
@@ -109,6 +115,8 @@ class SemanticExtensions:
             request_timeout: Taken for the sake of older programs; requests have the session's deadlines.
             seed: What the first middles are drawn by. The same one gives the same groups.
         """
-        _ = (max_iter, request_timeout)
+        _settings(None, None, None, request_timeout)
+        if num_clusters < 1 or max_iter < 1 or num_init < 1:
+            raise UsageError("num_clusters, max_iter and num_init are whole numbers from 1")
         frame = self._frame._frame.cluster(named(by)._expr, num_clusters, label_column, centroid_column, seed, num_init)
         return self._frame._of(frame)

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Union
 
+from corsac.errors import InvalidExampleCollectionError, UsageError
+
 __all__ = [
     "ArrayType",
     "BinaryType",
@@ -13,11 +15,15 @@ __all__ = [
     "ClassDefinition",
     "ClassifyExample",
     "ClassifyExampleCollection",
+    "BranchSide",
     "DataType",
     "DateType",
+    "DocumentPathType",
     "DoubleType",
     "EmbeddingType",
     "FloatType",
+    "FuzzySimilarityMethod",
+    "HtmlType",
     "IntegerType",
     "JoinExample",
     "JoinExampleCollection",
@@ -31,10 +37,12 @@ __all__ = [
     "PredicateExample",
     "PredicateExampleCollection",
     "Schema",
+    "SemanticSimilarityMetric",
     "StringType",
     "StructField",
     "StructType",
     "TimestampType",
+    "TranscriptType",
     "ColumnField",
 ]
 
@@ -48,11 +56,12 @@ class DataType:
     def __init__(self, native: Any) -> None:
         object.__setattr__(self, "_native", native)
 
+    # a whole number is an IntegerType in whatever width the engine keeps it, and a text a StringType
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DataType) and self._native == other._native
+        return isinstance(other, DataType) and _kind(self._native) == _kind(other._native)
 
     def __hash__(self) -> int:
-        return hash(repr(self._native))
+        return hash(repr(_kind(self._native)))
 
     def __repr__(self) -> str:
         return _shown(self._native)
@@ -100,6 +109,11 @@ class EmbeddingType(DataType):
     __slots__ = ("embedding_model",)
     embedding_model: str | None
 
+    @property
+    def dimensions(self) -> int:
+        """How many numbers."""
+        return int(self._native[2])
+
     def __init__(self, dimensions: int, embedding_model: str | None = None) -> None:
         super().__init__(("fixed_list", "float32", dimensions))
         object.__setattr__(self, "embedding_model", embedding_model)
@@ -114,8 +128,56 @@ DateType = DataType("date")
 TimestampType = DataType(("timestamp", "us", "UTC"))
 BinaryType = DataType("binary")
 # texts with a meaning; the engine knows them as texts
-JsonType = DataType("string")
+JsonType = DataType("json")
 MarkdownType = DataType("string")
+HtmlType = DataType("string")
+
+
+class TranscriptType(DataType):
+    """A text that is a transcript."""
+
+    __slots__ = ("format",)
+    format: str
+
+    def __init__(self, format: Literal["generic", "srt", "webvtt"]) -> None:
+        super().__init__("string")
+        object.__setattr__(self, "format", format)
+
+
+class DocumentPathType(DataType):
+    """A text that is the path of a document."""
+
+    __slots__ = ("format",)
+    format: str
+
+    def __init__(self, format: Literal["pdf"] = "pdf") -> None:
+        super().__init__("string")
+        object.__setattr__(self, "format", format)
+
+
+_ALIKE = {
+    **dict.fromkeys(["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64"], "int64"),
+    **dict.fromkeys(["large_string", "string_view", "json"], "string"),
+    **dict.fromkeys(["large_binary", "binary_view"], "binary"),
+    "float16": "float32",
+    "date64": "date",
+    "timestamp": "moment",
+    "large_list": "list",
+}
+
+
+def _kind(native: Any) -> Any:
+    """A native type without what only the engine cares for: widths, units, time zones."""
+    if isinstance(native, str):
+        return _ALIKE.get(native, native)
+    if not isinstance(native, tuple):
+        return native
+    kind, *rest = native
+    if kind == "timestamp":
+        return "moment"
+    if kind == "struct":
+        return ("struct", [(name, _kind(inner)) for name, inner in rest[0]])
+    return (_ALIKE.get(kind, kind), *map(_kind, rest))
 
 
 def _type_of(native: Any) -> DataType:
@@ -124,6 +186,8 @@ def _type_of(native: Any) -> DataType:
         made = ArrayType(_type_of(native[1]))
     elif isinstance(native, tuple) and native[0] == "struct":
         made = StructType([StructField(name, _type_of(inner)) for name, inner in native[1]])
+    elif isinstance(native, tuple) and native[:2] == ("fixed_list", "float32"):
+        made = EmbeddingType(native[2])
     return made
 
 
@@ -209,12 +273,20 @@ class ClassDefinition:
     label: str
     description: str | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.label, str) or not self.label.strip():
+            raise UsageError(f"a label is a text, not {self.label!r}")
+
 
 @dataclasses.dataclass(frozen=True)
 class KeyPoints:
     """A summary as a list of points."""
 
     max_points: int = 5
+
+    def __post_init__(self) -> None:
+        if self.max_points < 1:
+            raise UsageError(f"a summary has at least 1 point, not {self.max_points}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,13 +295,21 @@ class Paragraph:
 
     max_words: int = 120
 
+    def __post_init__(self) -> None:
+        if self.max_words < 1:
+            raise UsageError(f"a summary has at least 1 word, not {self.max_words}")
+
 
 @dataclasses.dataclass(frozen=True)
 class MapExample:
-    """Inputs by the template's names, and the answer to them."""
+    """Inputs by the template's names, and the answer to them: a text, or a value of the call's Pydantic model."""
 
     input: Mapping[str, Any]
     output: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.output, (str, Mapping)) and not hasattr(self.output, "model_dump"):
+            raise InvalidExampleCollectionError(f"the output of an example is a text or a Pydantic model, not {self.output!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +318,9 @@ class PredicateExample:
 
     input: Mapping[str, Any]
     output: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", _truth(self.output))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,6 +339,9 @@ class JoinExample:
     right_on: Any
     output: bool
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output", _truth(self.output))
+
 
 Example = Union[MapExample, PredicateExample, ClassifyExample, JoinExample]
 
@@ -264,6 +350,8 @@ class _Collection:
     """Examples of one kind, built one by one or from a table."""
 
     _kind: Any = None
+    #: The columns of a table of examples.
+    _wanted: tuple[str, ...] = ("output",)
 
     def __init__(self, examples: Sequence[Any] | None = None) -> None:
         self.examples: list[Any] = []
@@ -271,16 +359,41 @@ class _Collection:
             self.create_example(example)
 
     def create_example(self, example: Any) -> Any:
-        """Adds an example and gives the collection."""
+        """Adds an example and gives the collection.
+
+        Raises:
+            InvalidExampleCollectionError: It is of another kind, or does not go with those that are there.
+        """
         if not isinstance(example, self._kind):
-            raise TypeError(f"{type(self).__name__} takes {self._kind.__name__}, not {type(example).__name__}")
+            raise InvalidExampleCollectionError(f"{type(self).__name__} takes {self._kind.__name__}, not {type(example).__name__}")
+        self._fits(example)
         self.examples.append(example)
         return self
+
+    def _fits(self, example: Any) -> None:
+        """Whether an example has the inputs of those before it, and of the same types."""
+        inputs = getattr(example, "input", None)
+        if not isinstance(inputs, Mapping):
+            return
+        place = len(self.examples) + 1
+        first = self.examples[0].input if self.examples else inputs
+        if set(inputs) != set(first):
+            raise InvalidExampleCollectionError(f"example {place} has the inputs {sorted(inputs)}, and those before it {sorted(first)}")
+        for name, value in inputs.items():
+            if value is None and not self.examples:
+                raise InvalidExampleCollectionError(f"example 1 has nothing for {name!r}, which tells no type: put another one first")
+            if value is not None and _sort(value) is not _sort(first[name]):
+                raise InvalidExampleCollectionError(
+                    f"example {place}: {name!r} is {type(value).__name__}, and {type(first[name]).__name__} in the first example"
+                )
 
     @classmethod
     def _of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Any:
         collection = cls()
         for row in rows:
+            missing = [name for name in cls._wanted if name not in row]
+            if missing or len(row) < 2:
+                raise InvalidExampleCollectionError(f"a table of examples needs columns for the inputs and {', '.join(missing or cls._wanted)}")
             collection.create_example(cls._of_row(row))
         return collection
 
@@ -334,6 +447,7 @@ class ClassifyExampleCollection(_Collection):
     """Examples for ``semantic.classify``."""
 
     _kind = ClassifyExample
+    _wanted = ("input", "output")
 
     @classmethod
     def _of_row(cls, row: Mapping[str, Any]) -> Any:
@@ -347,6 +461,7 @@ class JoinExampleCollection(_Collection):
     """Examples for ``df.semantic.join``."""
 
     _kind = JoinExample
+    _wanted = ("left_on", "right_on", "output")
 
     @classmethod
     def _of_row(cls, row: Mapping[str, Any]) -> Any:
@@ -358,9 +473,26 @@ class JoinExampleCollection(_Collection):
         ]
 
 
+def _sort(value: Any) -> Any:
+    # 1 and 1.5 are both numbers, True is none
+    return float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    known = words.get(str(value).strip().lower())
+    if known is None:
+        raise InvalidExampleCollectionError(f"the output of an example is True or False, not {value!r}")
+    return known
+
+
 def _plain(value: Any) -> Any:
     return value.model_dump_json() if hasattr(value, "model_dump_json") else value
 
 
+BranchSide = Literal["left", "right"]
+FuzzySimilarityMethod = Literal["indel", "levenshtein", "damerau_levenshtein", "jaro_winkler", "jaro", "hamming"]
 JoinType = Literal["inner", "full", "outer", "left", "right", "cross", "semi", "anti"]
 SemanticSimilarityMetric = Literal["cosine", "l2", "dot"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from corsac._corsac import Expr
 from corsac.column import Column, ColumnOrName, _call, _column, literal, named
+from corsac.functions.user import async_udf, udf
 from corsac.types import native_type
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "asc",
     "asc_nulls_first",
     "asc_nulls_last",
+    "async_udf",
     "avg",
     "coalesce",
     "col",
@@ -43,6 +45,7 @@ __all__ = [
     "struct",
     "sum",
     "sum_distinct",
+    "udf",
     "when",
 ]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from corsac._corsac import Expr
 from corsac.column import Column, ColumnOrName, _column, literal, named, sort_key
-from corsac.errors import UsageError
+from corsac.errors import InvalidExampleCollectionError, UsageError
 from corsac.schema import schema_text
 from corsac.types import (
     ClassDefinition,
@@ -41,6 +42,12 @@ def _settings(
     request_timeout: float | None = None,
 ) -> Named:
     """What a call says of whom to ask and how. What it leaves out is the profile's, else the session's."""
+    if temperature is not None and not 0 <= temperature <= 2:
+        raise UsageError(f"a temperature is from 0 to 2, not {temperature}")
+    if max_output_tokens is not None and max_output_tokens < 1:
+        raise UsageError(f"an answer has at least 1 token, not {max_output_tokens}: leave max_output_tokens out for as many as it takes")
+    if request_timeout is not None and request_timeout <= 0:
+        raise UsageError(f"a timeout is a number of seconds above 0, not {request_timeout}")
     said: dict[str, Any] = {
         "model": model_alias.name if isinstance(model_alias, ModelAlias) else model_alias,
         "profile": model_alias.profile if isinstance(model_alias, ModelAlias) else None,
@@ -63,6 +70,8 @@ def _template_rows(examples: Any) -> list[dict[str, Any]]:
 
 
 def _columns(template: str, columns: dict[str, ColumnOrName], function: str) -> Named:
+    if not isinstance(template, str) or not template.strip():
+        raise UsageError(f"semantic.{function} begins with a template, such as {function}('… {{{{ name }}}}', name=col('name')), not {template!r}")
     used = {name: column for name, column in columns.items() if re.search(rf"\b{re.escape(name)}\b", template)}
     if not columns:
         raise UsageError(f"semantic.{function} needs the columns of its template: semantic.{function}({template!r}, name=col('name'))")
@@ -105,13 +114,28 @@ def map(
     if response_format is not None:
         from corsac.functions.text import jinja
 
-        if examples is not None and len(examples) > 0:
-            raise UsageError("semantic.map takes examples or a response_format: put an example into the prompt")
+        prompt += _shown_examples(examples, response_format)
         question = jinja(prompt, strict=strict, **{name: Column(expr) for name, expr in inputs})
         return Column(Expr.call("semantic_extract", [question._expr, literal(schema_text(response_format))._expr], settings))
+    for place, example in enumerate(examples.examples if examples is not None else [], 1):
+        if not isinstance(example.output, str):
+            raise InvalidExampleCollectionError(f"example {place} has an output of fields, which needs a response_format")
     strictness = [] if strict else [("strict", literal(False)._expr)]
     settings = inputs + settings + strictness + _examples(examples, _template_rows)
     return Column(Expr.call("semantic_map", [literal(prompt)._expr], settings))
+
+
+def _shown_examples(examples: MapExampleCollection | None, response_format: Any) -> str:
+    """Examples as a part of the question, where their outputs have fields."""
+    shown = ""
+    for place, example in enumerate(examples.examples if examples is not None else [], 1):
+        if not isinstance(response_format, type) or not isinstance(example.output, response_format):
+            wanted = getattr(response_format, "__name__", repr(response_format))
+            raise InvalidExampleCollectionError(f"example {place} must have an output of {wanted}, the response_format of the call")
+        inputs = json.dumps(dict(example.input), ensure_ascii=False, default=str)
+        shown += f"\n\nExample {place}\nInputs: {inputs}\nAnswer: {example.output.model_dump_json()}"
+    # the text of an example is no template; a sign of one in it is written as JSON has it, so that none can end the raw part
+    return "{% raw %}" + shown.replace("{%", "{\\u0025") + "{% endraw %}" if shown else ""
 
 
 def predicate(
@@ -193,6 +217,17 @@ def classify(
     Returns:
         A label.
     """
+    if isinstance(classes, str) or not all(isinstance(one, (str, ClassDefinition)) for one in classes):
+        raise UsageError("classes are a list of texts, or of ClassDefinition")
+    names = [one.label if isinstance(one, ClassDefinition) else one for one in classes]
+    if len(names) < 2:
+        raise UsageError(f"a text is put under one of at least two labels, and there are {len(names)}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"a label stands for one class, and there are several of {', '.join(twice)}")
+    for place, example in enumerate(examples.examples if examples is not None else [], 1):
+        if example.output not in names:
+            raise InvalidExampleCollectionError(f"example {place} has the label {example.output!r}, which is none of {', '.join(names)}")
     labels: list[Any] = []
     described = any(isinstance(one, ClassDefinition) for one in classes)
     for one in classes:
@@ -240,6 +275,8 @@ def summarize(
         request_timeout: The most seconds a row may take over all its attempts.
     """
     wanted = format or Paragraph()
+    if not isinstance(wanted, (KeyPoints, Paragraph)):
+        raise UsageError(f"a summary is a KeyPoints(…) or a Paragraph(…), not {wanted!r}")
     form = "key points" if isinstance(wanted, KeyPoints) else "paragraph"
     # a point is a sentence of about fifteen words
     words = wanted.max_points * 15 if isinstance(wanted, KeyPoints) else wanted.max_words

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from corsac._corsac import Expr
 from corsac.column import Column, ColumnOrName, _call, _column, literal, named
 from corsac.errors import UsageError
+from corsac.types import FuzzySimilarityMethod
 
 __all__ = [
     "array_join",
@@ -48,9 +49,8 @@ __all__ = [
     "word_chunk",
 ]
 
-FuzzyMethod = Literal["indel", "levenshtein", "damerau_levenshtein", "jaro_winkler", "jaro", "hamming"]
 
-_METHODS = get_args(FuzzyMethod)
+_METHODS = get_args(FuzzySimilarityMethod)
 
 # everything that Unicode calls white space
 _BLANK = "".join(chr(point) for point in (*range(9, 14), 32, 133, 160, 5760, *range(8192, 8203), 8232, 8233, 8239, 8287, 12288))
@@ -146,17 +146,17 @@ def _method(method: str) -> Column:
     return literal(method)
 
 
-def compute_fuzzy_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
+def compute_fuzzy_ratio(column: ColumnOrName, other: Column | str, method: FuzzySimilarityMethod = "indel") -> Column:
     """How alike two texts are, from 0 to 100. ``other`` is a column, or the text itself."""
     return _call("fuzzy_ratio", named(column), _column(other), _method(method))
 
 
-def compute_fuzzy_token_set_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
+def compute_fuzzy_token_set_ratio(column: ColumnOrName, other: Column | str, method: FuzzySimilarityMethod = "indel") -> Column:
     """How alike the sets of words of two texts are, from 0 to 100."""
     return _call("fuzzy_token_set_ratio", named(column), _column(other), _method(method))
 
 
-def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: Column | str, method: FuzzyMethod = "indel") -> Column:
+def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: Column | str, method: FuzzySimilarityMethod = "indel") -> Column:
     """How alike two texts are once their words are sorted, from 0 to 100."""
     return _call("fuzzy_token_sort_ratio", named(column), _column(other), _method(method))
 
