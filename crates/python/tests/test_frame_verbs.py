@@ -126,7 +126,7 @@ def test_texts(people: DataFrame) -> None:
     assert column(people, name.ends_with("a")) == [True, False, None, False]
     assert column(people, name.fill_null("nobody")) == ["Ada", "Bo", "nobody", "Cleo"]
     assert column(people, coalesce(name, lit("?"))) == ["Ada", "Bo", "?", "Cleo"]
-    assert column(people, text.concat_ws("-", "team", "name")) == ["x-Ada", "y-Bo", "x", "y-Cleo"]
+    assert column(people, text.concat_ws("-", "team", "name")) == ["x-Ada", "y-Bo", None, "y-Cleo"]
     assert column(people, text.replace("name", "o", "0")) == ["Ada", "B0", None, "Cle0"]
     assert column(people, text.length("name")) == [3, 2, None, 4]
     assert column(people, text.regexp_replace("name", "[ao]", "_")) == ["Ad_", "B_", None, "Cle_"]

@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from corsac.result import OperatorMetrics as OperatorMetrics
     from corsac.result import QueryMetrics as QueryMetrics
     from corsac.result import QueryResult as QueryResult
+    from corsac.result import RMMetrics as RMMetrics
     from corsac.semantic_verbs import SemanticExtensions as SemanticExtensions
     from corsac.session import DataFrameReader as DataFrameReader
     from corsac.session import Session as Session
@@ -230,6 +231,7 @@ _LAZY = {
     "QueryError": "corsac.errors",
     "QueryMetrics": "corsac.result",
     "QueryResult": "corsac.result",
+    "RMMetrics": "corsac.result",
     "ReAct": "corsac.programs",
     "Refine": "corsac.programs",
     "Schema": "corsac.types",
@@ -297,6 +299,23 @@ _LAZY = {
     "when": "corsac.functions",
 }
 
+#: Names that other DataFrame libraries of this kind have, and what stands in their place here.
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ["AnthropicLanguageModel", "GoogleDeveloperLanguageModel", "GoogleVertexLanguageModel"],
+        "OpenRouterLanguageModel('anthropic/…') or ('google/…') asks the same models with one key",
+    ),
+    **dict.fromkeys(
+        ["CohereEmbeddingModel", "GoogleDeveloperEmbeddingModel", "GoogleVertexEmbeddingModel"],
+        "OpenRouterEmbeddingModel, OpenAICompatibleEmbeddingModel or LocalEmbeddingModel gives vectors",
+    ),
+    **dict.fromkeys(["CloudConfig", "CloudExecutorSize"], "there is no cloud: it runs where it is called"),
+    **dict.fromkeys(
+        ["create_mcp_server", "run_mcp_server_asgi", "run_mcp_server_async", "run_mcp_server_sync", "tool_param", "ToolParam"],
+        "there are no MCP tools",
+    ),
+}
+
 #: Modules of functions that can be had from the package itself.
 _MODULES = ("arr", "dt", "embedding", "json", "markdown", "semantic", "text")
 
@@ -310,7 +329,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"corsac.functions.{name}")
     module = _LAZY.get(name)
     if module is None:
-        raise AttributeError(f"module 'corsac' has no attribute {name!r}")
+        instead = f": {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        raise AttributeError(f"module 'corsac' has no attribute {name!r}{instead}")
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from corsac.errors import CorsacError, UsageError
+from corsac.errors import (
+    CatalogAlreadyExistsError,
+    CatalogError,
+    CatalogNotFoundError,
+    DatabaseAlreadyExistsError,
+    DatabaseNotFoundError,
+    TableAlreadyExistsError,
+    TableNotFoundError,
+)
 from corsac.types import Schema, native_type
 
 if TYPE_CHECKING:
@@ -70,6 +78,8 @@ class Catalog:
 
     def describe_table(self, table_name: str) -> DatasetMetadata:
         """A table's columns and description."""
+        if not self.does_table_exist(table_name) and not self.does_view_exist(table_name):
+            raise TableNotFoundError(f"there is no table {table_name}")
         frame = self._session.table(table_name)
         found = [row["description"] for row in self._listed() if row["table_name"] == table_name]
         return DatasetMetadata(frame.schema, found[0] if found else None)
@@ -89,7 +99,7 @@ class Catalog:
         if self.does_table_exist(table_name):
             if ignore_if_exists:
                 return False
-            raise UsageError(f"there is a table {table_name} already")
+            raise TableAlreadyExistsError(f"there is a table {table_name} already")
         columns: dict[str, list[Any]] = {field.name: [] for field in schema}
         types = {field.name: native_type(field.data_type) for field in schema}
         self._session.create_dataframe(columns, schema=types).write.save_as_table(table_name)
@@ -120,7 +130,7 @@ class Catalog:
         if not there:
             if lenient:
                 return False
-            raise UsageError(f"there is no {noun.lower()} {name}")
+            raise TableNotFoundError(f"there is no {noun.lower()} {name}")
         self._session.execute(f"DROP {noun} {quoted(name)}")
         return True
 
@@ -128,6 +138,8 @@ class Catalog:
         """Says what a table is for; ``None`` takes that away."""
         from corsac.write import quoted
 
+        if not self.does_table_exist(table_name) and not self.does_view_exist(table_name):
+            raise TableNotFoundError(f"there is no table {table_name}")
         text = "NULL" if description is None else "'" + description.replace("'", "''") + "'"
         self._session.execute(f"COMMENT ON TABLE {quoted(table_name)} IS {text}")
 
@@ -168,8 +180,55 @@ class Catalog:
     def set_current_catalog(self, catalog_name: str) -> None:
         """Takes the name of the one there is."""
         if catalog_name != self._NAME:
-            raise CorsacError(f"there is one catalog, {self._NAME}, and no {catalog_name}: CORSAC_HOME says where it is kept")
+            raise CatalogNotFoundError(self._only("catalog", catalog_name))
 
     setCurrentCatalog = set_current_catalog
-    set_current_database = set_current_catalog
-    setCurrentDatabase = set_current_catalog
+
+    def set_current_database(self, database_name: str) -> None:
+        """Takes the name of the one there is."""
+        if database_name != self._NAME:
+            raise DatabaseNotFoundError(self._only("database", database_name))
+
+    setCurrentDatabase = set_current_database
+
+    def create_catalog(self, catalog_name: str, ignore_if_exists: bool = True) -> bool:
+        """Gives ``False`` for the one there is. Another cannot be made here: it is another home."""
+        return self._create("catalog", catalog_name, ignore_if_exists, CatalogAlreadyExistsError)
+
+    createCatalog = create_catalog
+
+    def create_database(self, database_name: str, ignore_if_exists: bool = True) -> bool:
+        """Gives ``False`` for the one there is. Another cannot be made here: it is another home."""
+        return self._create("database", database_name, ignore_if_exists, DatabaseAlreadyExistsError)
+
+    createDatabase = create_database
+
+    def drop_catalog(self, catalog_name: str, ignore_if_not_exists: bool = True) -> bool:
+        """Gives ``False`` for one that is not there. The one there is stays."""
+        return self._drop_whole("catalog", catalog_name, ignore_if_not_exists, CatalogNotFoundError)
+
+    dropCatalog = drop_catalog
+
+    def drop_database(self, database_name: str, cascade: bool = False, ignore_if_not_exists: bool = True) -> bool:
+        """Gives ``False`` for one that is not there. The one there is stays."""
+        _ = cascade
+        return self._drop_whole("database", database_name, ignore_if_not_exists, DatabaseNotFoundError)
+
+    dropDatabase = drop_database
+
+    def _only(self, noun: str, name: str) -> str:
+        return f"there is one {noun}, {self._NAME}, and no {name}: for another one, give SessionConfig another home"
+
+    def _create(self, noun: str, name: str, lenient: bool, there_already: type[CatalogError]) -> bool:
+        if name != self._NAME:
+            raise CatalogError(self._only(noun, name))
+        if not lenient:
+            raise there_already(f"there is a {noun} {name} already")
+        return False
+
+    def _drop_whole(self, noun: str, name: str, lenient: bool, not_there: type[CatalogError]) -> bool:
+        if name == self._NAME:
+            raise CatalogError(f"the {noun} {name} is the only one there is, and stays: drop its tables, or remove its folder")
+        if not lenient:
+            raise not_there(self._only(noun, name))
+        return False

@@ -6,6 +6,7 @@ Nothing here asks anything or looks for a key: that is done with the first quest
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -240,6 +241,7 @@ class LLMResponseCacheConfig:
         enabled: Whether earlier answers count at all.
         ttl: Answers older than this are asked anew: ``"1h"``, ``"30d"``.
         namespace: Answers count only within one namespace.
+        max_size_mb: Has no effect: nothing is forgotten by itself.
     """
 
     enabled: bool = True
@@ -250,9 +252,10 @@ class LLMResponseCacheConfig:
 
     def __post_init__(self) -> None:
         if self.max_size_mb is not None:
-            raise ConfigurationError(
-                "the ledger forgets nothing by itself, so that nothing is paid twice: leave max_size_mb out, and remove "
-                "what is old with `corsac ledger forget`"
+            warnings.warn(
+                "max_size_mb has no effect: the ledger forgets nothing by itself, so that nothing is paid twice; "
+                "`corsac ledger forget` removes what is old",
+                stacklevel=3,
             )
 
 

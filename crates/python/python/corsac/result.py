@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from corsac._corsac import FrameSession, Rows
 
-__all__ = ["DataLikeType", "Failure", "LMMetrics", "Lineage", "OperatorMetrics", "QueryMetrics", "QueryResult"]
+__all__ = ["DataLikeType", "Failure", "LMMetrics", "Lineage", "OperatorMetrics", "QueryMetrics", "QueryResult", "RMMetrics"]
 
 DataLikeType = Literal["polars", "pandas", "arrow", "pydict", "pylist"]
 
@@ -61,6 +61,19 @@ class LMMetrics:
 
 
 @dataclasses.dataclass(frozen=True)
+class RMMetrics:
+    """What embedding models were asked and took.
+
+    Attributes:
+        num_requests: Requests sent.
+        cost: Dollars.
+    """
+
+    num_requests: int = 0
+    cost: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class OperatorMetrics:
     """What one semantic call of a query came to; times are those within which calls ended, waiting included."""
 
@@ -92,7 +105,8 @@ class QueryMetrics:
         from_memory: Those whose answer was known, for nothing.
         failed_rows: Rows without an answer.
         failures: Those rows by kind.
-        total_lm_metrics: Requests, tokens, dollars.
+        total_lm_metrics: Requests, tokens, dollars; tokens are those of all models.
+        total_rm_metrics: Requests and dollars of embedding models.
         operators: The same for each semantic call.
         served: Models and providers with how many answers each gave.
     """
@@ -106,6 +120,7 @@ class QueryMetrics:
     failed_rows: int
     failures: list[Failure]
     total_lm_metrics: LMMetrics
+    total_rm_metrics: RMMetrics
     operators: list[OperatorMetrics]
     served: list[tuple[str, str | None, int]]
 
@@ -116,12 +131,15 @@ class QueryMetrics:
 
     @property
     def cost(self) -> float:
-        """Dollars."""
-        return self.total_lm_metrics.cost
+        """Dollars, for all models."""
+        return self.total_lm_metrics.cost + self.total_rm_metrics.cost
 
     @classmethod
     def _of(cls, told: dict[str, Any]) -> QueryMetrics:
         cached = told.get("cached_tokens", 0)
+        operators = [OperatorMetrics(**operator) for operator in told["operators"]]
+        embeds = [operator for operator in operators if operator.operator == "semantic_embed"]
+        vectors = RMMetrics(sum(operator.requests for operator in embeds), sum(operator.cost for operator in embeds))
         return cls(
             run_id=told["run_id"],
             num_output_rows=told["rows"],
@@ -132,26 +150,36 @@ class QueryMetrics:
             failed_rows=told["failed_rows"],
             failures=[Failure(**failure) for failure in told["failures"]],
             total_lm_metrics=LMMetrics(
-                num_requests=told.get("requests", 0),
+                num_requests=max(told.get("requests", 0) - vectors.num_requests, 0),
                 num_uncached_input_tokens=max(told.get("prompt_tokens", 0) - cached, 0),
                 num_cached_input_tokens=cached,
                 num_output_tokens=told.get("completion_tokens", 0),
-                cost=told["cost"],
+                cost=max(told["cost"] - vectors.cost, 0.0),
             ),
-            operators=[OperatorMetrics(**operator) for operator in told["operators"]],
+            total_rm_metrics=vectors,
+            operators=operators,
             served=list(told.get("served", [])),
         )
 
     def get_summary(self) -> str:
         """What a person wants to know, in a few lines."""
-        tokens = self.total_lm_metrics
+        requests = self.total_lm_metrics.num_requests + self.total_rm_metrics.num_requests
         run = f"run {self.run_id}  " if self.run_id else ""
         lines = [
             f"{run}{self.num_output_rows:,} rows in {self.execution_time_ms / 1000:.2f} s",
-            f"{self.answered:,} answers, {self.from_memory:,} of them from memory; {tokens.num_requests:,} requests, ${self.cost:.6f}",
+            f"{self.answered:,} answers, {self.from_memory:,} of them from memory; {requests:,} requests, ${self.cost:.6f}",
         ]
         lines += [f"{failure.rows:,} rows failed ({failure.kind}): {failure.message}" for failure in self.failures]
         return "\n".join(lines)
+
+    def get_execution_plan_details(self) -> str:
+        """What each semantic call came to, a line each."""
+        lines = [
+            f"{one.operator} {one.description}: {one.rows:,} rows, {one.asked:,} asked, {one.from_memory:,} from memory, "
+            f"{one.failed:,} failed, {one.requests:,} requests, ${one.cost:.6f}"
+            for one in self.operators
+        ]
+        return "\n".join(lines) or "no model was asked"
 
     def __str__(self) -> str:
         return self.get_summary()

@@ -13,7 +13,7 @@ from corsac.catalog import Catalog
 from corsac.config import SessionConfig
 from corsac.dataframe import DataFrame
 from corsac.engine import open_engine
-from corsac.errors import UsageError
+from corsac.errors import TableNotFoundError, UsageError
 from corsac.types import Schema, native_type
 from corsac.write import quoted
 
@@ -61,8 +61,11 @@ class Session:
 
         Args:
             data: The rows.
-            schema: The types of columns, where they are not to be guessed.
+            schema: The types of columns. A ``Schema`` names all of them, in the order they are to have; a dict those whose
+                type is not to be guessed.
         """
+        if isinstance(schema, Schema):
+            return self._of_schema(self.create_dataframe(data, _types(schema)), schema)
         types = _types(schema)
         if isinstance(data, DataFrame):
             return data
@@ -79,6 +82,12 @@ class Session:
         )
 
     createDataFrame = create_dataframe
+
+    def _of_schema(self, frame: DataFrame, schema: Schema) -> DataFrame:
+        wanted, there = schema.column_names(), frame.columns
+        if set(wanted) != set(there):
+            raise UsageError(f"the schema names the columns {', '.join(wanted)}, and the rows have {', '.join(there)}")
+        return frame.select(*(frame[name] for name in wanted))
 
     def _columns(self, columns: list[tuple[Any, Any]], types: dict[str, Any]) -> DataFrame:
         for name, values in columns:
@@ -117,6 +126,8 @@ class Session:
 
     def view(self, view_name: str) -> DataFrame:
         """A view of this session or the catalog."""
+        if not self.catalog.does_view_exist(view_name):
+            raise TableNotFoundError(f"there is no view {view_name}")
         return self.table(view_name)
 
     def sql(self, query: str, /, **tables: DataFrame) -> DataFrame:

@@ -80,6 +80,17 @@ def byte_length(column: ColumnOrName) -> Column:
     return _on("octet_length", column).cast("int64")
 
 
+def _where_known(value: Column, *cols: ColumnOrName) -> Column:
+    """The value, and NULL where one of these is NULL."""
+    if not cols:
+        raise UsageError("there is nothing to put together: name at least one column")
+    known = [named(column)._expr.is_not_null() for column in cols]
+    whole = known[0]
+    for one in known[1:]:
+        whole = whole.binary("&", one)
+    return Column(Expr.case([(whole, value._expr)], None))
+
+
 def _blank_where_known(column: ColumnOrName) -> Column:
     return Column(Expr.case([(named(column)._expr.is_not_null(), literal("")._expr)], None))
 
@@ -162,13 +173,13 @@ def compute_fuzzy_token_sort_ratio(column: ColumnOrName, other: Column | str, me
 
 
 def concat(*cols: ColumnOrName) -> Column:
-    """Texts one after the other. NULL is blank."""
-    return _call("concat", *map(named, cols))
+    """Texts one after the other. NULL makes it NULL; where it must not, write ``coalesce(column, lit(""))``."""
+    return _where_known(_call("concat", *map(named, cols)), *cols)
 
 
 def concat_ws(separator: str, *cols: ColumnOrName) -> Column:
-    """Texts one after the other with this between them. NULL is left out."""
-    return _call("concat_ws", literal(separator), *map(named, cols))
+    """Texts one after the other with this between them. NULL makes it NULL."""
+    return _where_known(_call("concat_ws", literal(separator), *map(named, cols)), *cols)
 
 
 def count_tokens(column: ColumnOrName) -> Column:
