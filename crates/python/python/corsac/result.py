@@ -62,7 +62,7 @@ class LMMetrics:
 
 @dataclasses.dataclass(frozen=True)
 class RMMetrics:
-    """What embedding models were asked and took.
+    """What embedding models were asked and took, beside what :class:`LMMetrics` counts: nothing, as that counts all models.
 
     Attributes:
         num_requests: Requests sent.
@@ -105,8 +105,8 @@ class QueryMetrics:
         from_memory: Those whose answer was known, for nothing.
         failed_rows: Rows without an answer.
         failures: Those rows by kind.
-        total_lm_metrics: Requests, tokens, dollars; tokens are those of all models.
-        total_rm_metrics: Requests and dollars of embedding models.
+        total_lm_metrics: Requests, tokens, dollars, those of embedding models among them.
+        total_rm_metrics: What is not among them: nothing.
         operators: The same for each semantic call.
         served: Models and providers with how many answers each gave.
     """
@@ -137,9 +137,6 @@ class QueryMetrics:
     @classmethod
     def _of(cls, told: dict[str, Any]) -> QueryMetrics:
         cached = told.get("cached_tokens", 0)
-        operators = [OperatorMetrics(**operator) for operator in told["operators"]]
-        embeds = [operator for operator in operators if operator.operator == "semantic_embed"]
-        vectors = RMMetrics(sum(operator.requests for operator in embeds), sum(operator.cost for operator in embeds))
         return cls(
             run_id=told["run_id"],
             num_output_rows=told["rows"],
@@ -150,14 +147,14 @@ class QueryMetrics:
             failed_rows=told["failed_rows"],
             failures=[Failure(**failure) for failure in told["failures"]],
             total_lm_metrics=LMMetrics(
-                num_requests=max(told.get("requests", 0) - vectors.num_requests, 0),
+                num_requests=told.get("requests", 0),
                 num_uncached_input_tokens=max(told.get("prompt_tokens", 0) - cached, 0),
                 num_cached_input_tokens=cached,
                 num_output_tokens=told.get("completion_tokens", 0),
-                cost=max(told["cost"] - vectors.cost, 0.0),
+                cost=told["cost"],
             ),
-            total_rm_metrics=vectors,
-            operators=operators,
+            total_rm_metrics=RMMetrics(),
+            operators=[OperatorMetrics(**operator) for operator in told["operators"]],
             served=list(told.get("served", [])),
         )
 

@@ -129,10 +129,10 @@ def _shown_examples(examples: MapExampleCollection | None, response_format: Any)
     """Examples as a part of the question, where their outputs have fields."""
     shown = ""
     for place, example in enumerate(examples.examples if examples is not None else [], 1):
-        output: Any = example.output
-        if not isinstance(response_format, type) or not isinstance(output, response_format):
+        if not isinstance(response_format, type) or not isinstance(example.output, response_format):
             wanted = getattr(response_format, "__name__", repr(response_format))
             raise InvalidExampleCollectionError(f"example {place} must have an output of {wanted}, the response_format of the call")
+        output: Any = example.output
         inputs = json.dumps(dict(example.input), ensure_ascii=False, default=str)
         shown += f"\n\nExample {place}\nInputs: {inputs}\nAnswer: {output.model_dump_json()}"
     # the text of an example is no template; a sign of one in it is written as JSON has it, so that none can end the raw part
