@@ -174,7 +174,7 @@ impl Dispatcher {
                 Err(self.record_failed_batch(first, failure, journey.attempts).await)
             }
             Err(ends) => {
-                let failure = self.failed(ends, &routes, &journey);
+                let failure = self.failed(ends, &call, &routes, &journey);
                 Err(self.record_failed_batch(first, failure, journey.attempts).await)
             }
         }

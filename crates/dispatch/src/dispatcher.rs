@@ -25,6 +25,7 @@ use crate::lessons::LessonBook;
 use crate::outlook::Outlooks;
 use crate::purse::Purses;
 use crate::record::{call_record, failed_outcome, recalled};
+use crate::standing::Standing;
 use crate::stream::Listener;
 use crate::{
     Answer, Ask, Call, CallSettings, Catalog, Clock, Contract, Exchange, Failure, FailureKind, Origin, Outcome, Route, Settings, Source,
@@ -47,6 +48,7 @@ pub struct Dispatcher {
     pub(crate) outlooks: Outlooks,
     pub(crate) batches: Batches,
     pub(crate) sizes: SizesAtHand,
+    pub(crate) standing: Standing,
     pub(crate) reached: AtomicBool,
     pub(crate) unreachable_in_a_row: AtomicU32,
     flights: Flights,
@@ -81,6 +83,7 @@ impl Dispatcher {
             outlooks: Outlooks::default(),
             batches: Batches::default(),
             sizes: SizesAtHand::default(),
+            standing: Standing::default(),
             aborted: CancellationToken::new(),
             under_way: TaskTracker::new(),
             reached: AtomicBool::new(false),

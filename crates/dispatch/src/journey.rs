@@ -92,7 +92,7 @@ impl Dispatcher {
                 Ok(answer)
             }
             Err(ends) => {
-                let failure = self.failed(ends, routes, &journey);
+                let failure = self.failed(ends, call, routes, &journey);
                 if journey.attempts.is_empty() {
                     self.note_unasked(fingerprint, call, &failure);
                 } else {
@@ -112,7 +112,7 @@ impl Dispatcher {
     }
 
     /// The failure a person reads, with what the journey came to.
-    pub(crate) fn failed(&self, ends: Ends, routes: &[Route], journey: &Journey) -> Failure {
+    pub(crate) fn failed(&self, ends: Ends, call: &Call, routes: &[Route], journey: &Journey) -> Failure {
         let door = self.doors.get(routes[journey.course.route].door).or(self.doors.first());
         let address = door.map(|door| door.exchange.address()).unwrap_or_default();
         let last = journey.attempts.last();
@@ -123,6 +123,7 @@ impl Dispatcher {
         failure.provider = last.and_then(|attempt| attempt.provider.clone());
         failure.status = last.and_then(|attempt| attempt.http_status);
         self.note_unreachable(&mut failure, &address);
+        self.note_denied(&mut failure, call, routes);
         failure
     }
 
@@ -196,6 +197,7 @@ impl Dispatcher {
             };
             let fault = match reading.result {
                 Ok(validated) => {
+                    self.standing.answered(call, routes);
                     self.lessons.served(call, &model, reading.provider.as_deref(), journey.course.strategy);
                     if place != 0 {
                         let lost = journey.started.map_or(Duration::ZERO, |started| self.lost(started, journey));
@@ -207,6 +209,7 @@ impl Dispatcher {
             };
             journey.course.count(&fault.class);
             let avoids = |place: usize| !journey.outlooks[place].is_possible() || self.gate.avoids(&routes[place]);
+            journey.course.others_answered = self.standing.has_answered(call, routes);
             let mut remedy = remedy(&fault, &journey.course, self.next_chance(), &avoids);
             if listener.was_told() {
                 // what was handed out cannot be taken back
@@ -447,6 +450,16 @@ impl Dispatcher {
         match pricing.and_then(|pricing| pricing.cost(prompt, answer)) {
             Some(cost) => (Some(cost), CostSource::Estimated),
             None => (None, CostSource::Unknown),
+        }
+    }
+
+    /// What would stop the run is held against one row where rows like it were answered.
+    fn note_denied(&self, failure: &mut Failure, call: &Call, routes: &[Route]) {
+        let of_all = matches!(failure.kind, FailureKind::NoSuchModel | FailureKind::Unauthorized);
+        if of_all && failure.attempts > 0 && self.standing.denied_alone(call, routes) {
+            failure.kind = FailureKind::Refused;
+            failure.message =
+                format!("{}. Other rows were answered, so only this one is given up", failure.message.trim_end_matches('.')).into();
         }
     }
 

@@ -34,6 +34,7 @@ mod purse;
 mod read;
 mod record;
 mod settings;
+mod standing;
 mod stream;
 mod tally;
 pub mod telemetry;

@@ -86,6 +86,8 @@ pub struct Course {
     pub rate_limited: u32,
     /// Faults in a row since something about the request was changed.
     pub repeats: u32,
+    /// Whether calls like this one have been answered, so that a refusal of all of them cannot be meant.
+    pub others_answered: bool,
     /// Whether the answer was asked for again with its error shown.
     pub corrected: bool,
     /// How often `max_tokens` was changed by a remedy.
@@ -148,6 +150,7 @@ impl Course {
             attempts: 0,
             rate_limited: 0,
             repeats: 0,
+            others_answered: false,
             corrected: false,
             resized: 0,
             need: Need::Any,

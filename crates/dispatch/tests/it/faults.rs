@@ -141,3 +141,31 @@ async fn the_fallback_is_used_on_the_wire_too() {
     assert!(answer.model.starts_with("openai/gpt-4o") && !answer.model.contains("mini"), "{}", answer.model);
     assert_eq!((answer.attempts, world.requests()), (1, 1), "the fallback was in `models`");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_of_one_row_among_answered_ones_costs_that_row_alone() {
+    for (fault, message) in
+        [("unauthorized_401", "refused the key"), ("no_endpoints_404", "nobody serves"), ("unknown_model_400", "not a valid")]
+    {
+        let script = format!(
+            "[[rule]]\ncontains = 'odd'\nfault = '{fault}'\n[[rule]]\ncontains = 'shaky'\ntimes = 1\nfault = '{fault}'\n\
+             [[rule]]\ncontains = 'revoked'\nfault = '{fault}'\n"
+        );
+        let world = World::new(&script, Settings::default());
+        // nobody was answered yet: it is believed at once
+        let failure = world.ask("odd from the start").await.unwrap_err();
+        assert!(failure.kind.stops_run() && failure.attempts == 1, "{fault}: {failure}");
+        world.ask("plain").await.unwrap();
+        assert_eq!(world.ask("shaky").await.unwrap().attempts, 2, "{fault}");
+        let failure = world.ask("odd").await.unwrap_err();
+        assert_eq!((failure.kind, failure.attempts), (FailureKind::Refused, 3), "{fault}");
+        assert!(failure.message.contains(message) && failure.message.contains("only this one is given up"), "{failure}");
+        world.ask("plain too").await.unwrap();
+        // many in a row speak for all
+        for row in 0..15 {
+            let failure = world.ask(&format!("revoked {row}")).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Refused, "{fault}, row {row}");
+        }
+        assert!(world.ask("revoked at last").await.unwrap_err().kind.stops_run(), "{fault}");
+    }
+}

@@ -14,6 +14,8 @@ pub(super) enum Move {
     Wait,
     /// The same, but once.
     WaitOnce,
+    /// The same, where others like it were answered: what was said cannot hold for all.
+    AgainAsOthersWere,
     /// The same, for a limit: often, since waiting is what helps.
     WaitForLimit,
     /// The same again at once.
@@ -61,7 +63,9 @@ pub(super) enum Move {
 }
 
 const RETRIES: u32 = 4;
-const TIMEOUTS: u32 = 2;
+const TIMEOUTS: u32 = 3;
+/// So often is a refusal heard that others like it did not get.
+const DENIALS: u32 = 3;
 /// From this fault in a row on, the provider is blamed.
 const BLAMED_FROM: u32 = 2;
 const PROVIDERS_IGNORED: usize = 3;
@@ -96,6 +100,8 @@ impl Scene<'_> {
             Move::Wait => self.wait(course.repeats),
             Move::WaitOnce if course.repeats > 1 => None,
             Move::WaitOnce => self.wait(0),
+            Move::AgainAsOthersWere if !course.others_answered || course.repeats >= DENIALS => None,
+            Move::AgainAsOthersWere => because(Step::Retry { after: backoff(course.repeats, self.chance) }, "others like it were answered"),
             Move::WaitForLimit if course.rate_limited > self.most_waits() => None,
             Move::WaitForLimit => self.wait(course.rate_limited),
             Move::AtOnce if course.repeats >= TIMEOUTS => None,

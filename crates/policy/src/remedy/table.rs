@@ -14,21 +14,23 @@ pub(super) fn moves(fault: &Fault) -> &'static [Move] {
     }
     match &fault.class {
         // whose key and money
-        F::Unauthorized | F::Forbidden | F::Guardrail | F::KeyLimit | F::OutOfCredits => &[M::Route],
+        F::Unauthorized => &[M::AgainAsOthersWere, M::Route],
+        F::Forbidden | F::Guardrail | F::KeyLimit | F::OutOfCredits => &[M::Route],
         F::CannotAfford { .. } => &[M::Afford, M::Route],
         F::TooDear => &[M::HalveTokens, M::Route],
         F::InFlightBudget => &[M::WaitForLimit, M::Route],
         // what may be said
         F::Moderated | F::Filtered | F::Declined => &[M::AskOthers],
         // who serves
-        F::UnknownModel | F::WrongEndpoint | F::ModelGone | F::ImageUnsupported => &[M::Route],
+        F::UnknownModel | F::WrongEndpoint | F::ModelGone => &[M::AgainAsOthersWere, M::Route],
+        F::ImageUnsupported => &[M::Route],
         F::FreeEnded | F::AgenticHarness => &[M::PaidTwin, M::Route],
         F::Region => &[M::WithoutProvider, M::AllowProviders, M::Route],
-        F::NoEndpoints => &[M::AllowProviders, M::PaidTwin, M::Route],
+        F::NoEndpoints => &[M::AllowProviders, M::AgainAsOthersWere, M::PaidTwin, M::Route],
         // the same words were heard where `strict` was the cause
-        F::DataPolicy => &[M::AllowProviders, M::PaidTwin, M::Loosen, M::Route],
-        F::NoEndpointsForParameters => &[M::AllowProviders, M::DropNext, M::NextStrategy, M::Route],
-        F::NoToolSupport => &[M::AllowProviders, M::NextStrategy, M::Route],
+        F::DataPolicy => &[M::AllowProviders, M::PaidTwin, M::Loosen, M::AgainAsOthersWere, M::Route],
+        F::NoEndpointsForParameters => &[M::AllowProviders, M::DropNext, M::NextStrategy, M::AgainAsOthersWere, M::Route],
+        F::NoToolSupport => &[M::AllowProviders, M::NextStrategy, M::AgainAsOthersWere, M::Route],
         // what a provider takes
         F::SchemaRefused | F::StrictRefused => &[M::WithoutProvider, M::NextStrategy, M::Route],
         F::ParameterRefused { .. } => &[M::DropNamed, M::WithoutProvider, M::Route],

@@ -93,6 +93,22 @@ fn an_answer_fails_validation() {
 }
 
 #[test]
+fn a_refusal_of_all_is_doubted_where_others_were_answered() {
+    for class in [FaultClass::Unauthorized, FaultClass::UnknownModel, FaultClass::NoEndpoints] {
+        let fault = Fault::new(class, "no");
+        assert_eq!(steps(&fault, &alone()), ["give up"]);
+        let mut travel = Travel::new(&alone());
+        travel.course.others_answered = true;
+        let met: Vec<String> = (0..3).map(|_| travel.meets(&fault)).collect();
+        assert_eq!(met, ["retry after 250 ms", "retry after 500 ms", "give up"]);
+    }
+    // another way to ask comes before the same once more
+    let mut travel = Travel::new(&alone());
+    travel.course.others_answered = true;
+    assert_eq!(travel.meets(&Fault::new(FaultClass::NoToolSupport, "no tools")), "ask by prompted");
+}
+
+#[test]
 fn a_limit_is_waited_for_as_long_as_it_says() {
     let pool = fault("error_429_upstream_shared_pool");
     assert_eq!((pool.class.clone(), pool.come_back), (FaultClass::UpstreamRateLimited, Some(Duration::from_secs(17))));
