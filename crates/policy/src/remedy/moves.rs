@@ -20,6 +20,8 @@ pub(super) enum Move {
     WaitForLimit,
     /// The same again at once.
     AtOnce,
+    /// The same again at once, where nothing else is left.
+    AtOnceAfterAll,
     /// Leave the provider out that was named.
     WithoutProvider,
     /// The same, once waiting has not helped.
@@ -63,7 +65,9 @@ pub(super) enum Move {
 }
 
 const RETRIES: u32 = 4;
-const TIMEOUTS: u32 = 3;
+const TIMEOUTS: u32 = 2;
+/// So often where there is nowhere else to go.
+const LAST_TIMEOUTS: u32 = 3;
 /// So often is a refusal heard that others like it did not get.
 const DENIALS: u32 = 3;
 /// From this fault in a row on, the provider is blamed.
@@ -105,7 +109,8 @@ impl Scene<'_> {
             Move::WaitForLimit if course.rate_limited > self.most_waits() => None,
             Move::WaitForLimit => self.wait(course.rate_limited),
             Move::AtOnce if course.repeats >= TIMEOUTS => None,
-            Move::AtOnce => because(Step::Retry { after: Duration::ZERO }, "the same may do better at once"),
+            Move::AtOnceAfterAll if course.repeats >= LAST_TIMEOUTS => None,
+            Move::AtOnce | Move::AtOnceAfterAll => because(Step::Retry { after: Duration::ZERO }, "the same may do better at once"),
             Move::WithoutProvider => self.without_provider(),
             Move::WithoutProviderByNow if course.repeats < BLAMED_FROM || course.repeats >= RETRIES => None,
             Move::WithoutProviderByNow => self.without_provider(),

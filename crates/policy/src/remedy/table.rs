@@ -44,7 +44,7 @@ pub(super) fn moves(fault: &Fault) -> &'static [Move] {
         F::DailyQuota => &[M::PaidTwin, M::Route],
         // bad moments
         F::Overloaded | F::ServerError | F::Cut | F::Garbled => &[M::WithoutProviderByNow, M::Wait, M::Route],
-        F::Timeout => &[M::WithoutProvider, M::AtOnce, M::Route],
+        F::Timeout => &[M::WithoutProvider, M::AtOnce, M::Route, M::AtOnceAfterAll],
         // where nobody listens, somebody elsewhere may: a second try, then there; without another place, patience
         F::Unreachable => &[M::WaitOnce, M::Route, M::Wait],
         F::NotTheService => &[M::Route],

@@ -179,7 +179,7 @@ fn a_bad_moment_is_waited_out_then_the_provider_is_left_then_the_model() {
     let met: Vec<String> = (0..4).map(|_| travel.meets(&busy)).collect();
     assert_eq!(met, ["retry after 250 ms", "without Novita", "retry after 1000 ms", "route 2"]);
     for name in ["error_408", "error_504_timeout", "error_524", "error_524_cloudflare_html"] {
-        assert_eq!(steps(&fault(name), &alone()), ["retry after 0 ms", "give up"], "{name}");
+        assert_eq!(steps(&fault(name), &alone()), ["retry after 0 ms ×2", "give up"], "{name}");
     }
     for name in ["error_500", "error_529", "stream_truncated_no_done", "stream_midstream_error_empty_choices"] {
         assert_eq!(Travel::new(&alone()).meets(&fault(name)), "retry after 250 ms", "{name}");
