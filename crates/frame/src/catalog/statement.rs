@@ -300,13 +300,26 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, FrameError> {
             let body = sql.trim_end().trim_end_matches(';');
             parse_all(&format!("{body} STORED AS by_ending")).map_err(FrameError::from_planning)?
         }
-        other => other.map_err(FrameError::from_planning)?,
+        other => other.map_err(|error| hinted(FrameError::from_planning(error), sql))?,
     };
     match (statements.pop_front(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
         (None, _) => Err(FrameError::query("there is no SQL to run: write a query such as SELECT * FROM 'reviews.csv'")),
         (Some(_), more) => Err(FrameError::query(format!("one query is run at a time, and {more} more stand after the first ;"))),
     }
+}
+
+/// What people mean by two ways to write that the grammar does not have.
+fn hinted(error: FrameError, sql: &str) -> FrameError {
+    let FrameError::Query { message } = &error else { return error };
+    let hint = if message.contains("found: =>") && sql.to_ascii_uppercase().contains("ORDER BY") {
+        "ORDER BY stands last in a call, after what is given by name"
+    } else if message.contains("found: .") && sql.contains(").*") {
+        "unnest(f(…)) spreads the fields of a struct over columns; f(…)['field'] is one of them"
+    } else {
+        return error;
+    };
+    FrameError::query(format!("{message}. {hint}"))
 }
 
 fn parse_all(sql: &str) -> datafusion::common::Result<std::collections::VecDeque<Parsed>> {

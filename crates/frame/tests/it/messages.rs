@@ -40,6 +40,16 @@ async fn columns_whose_names_a_template_cannot_say() {
 }
 
 #[tokio::test]
+async fn ways_to_write_that_the_grammar_does_not_have() {
+    let told = of("semantic_reduce('{{ text }} of {{ topic }}', text ORDER BY id, topic => topic)").await;
+    assert!(told.contains("cannot be read") && told.contains("ORDER BY stands last"), "{told}");
+    let told = of("semantic_extract(text, 'name string').*").await;
+    assert!(told.contains("cannot be read") && told.contains("unnest(f(…))"), "{told}");
+    let told = of("text.").await;
+    assert!(told.contains("cannot be read") && !told.contains("unnest"), "{told}");
+}
+
+#[tokio::test]
 async fn labels_and_schemas() {
     let mut messages = Vec::new();
     for select in [
