@@ -14,6 +14,7 @@ use crate::args::{ExportFormat, RunsCommand, TraceFormat};
 use crate::exit::{Exit, Stop};
 use crate::progress::{clock, grouped};
 use crate::sql::Kept;
+use crate::trace::Which;
 use crate::{home, screen, sql, trace};
 
 pub(crate) async fn run(command: RunsCommand) -> Result<Exit, Stop> {
@@ -21,7 +22,10 @@ pub(crate) async fn run(command: RunsCommand) -> Result<Exit, Stop> {
     match command {
         RunsCommand::List { number } => list(&ledger, number)?,
         RunsCommand::Show { id, row, failed } => show(&ledger, &id, row, failed)?,
-        RunsCommand::Trace { id, row, operator, format } => trace::run(&ledger, &id, row, operator.as_deref(), format)?,
+        RunsCommand::Trace { id, row, operator, format } => {
+            let which = operator.as_deref().map_or(Which::Result, |operator| Which::Operator(Some(operator)));
+            trace::run(&ledger, &id, row, &which, format)?;
+        }
         RunsCommand::Retry { id, quiet } => return retry(&ledger, &id, quiet).await,
         RunsCommand::Export { id, out, format } => export(&ledger, &id, out.as_deref(), format)?,
     }
@@ -58,7 +62,7 @@ fn list(ledger: &Ledger, number: usize) -> Result<(), Stop> {
 fn show(ledger: &Ledger, id: &str, row: Option<u64>, failed: bool) -> Result<(), Stop> {
     let run = ledger.run(id)?;
     if let Some(row) = row {
-        return trace::run(ledger, id, row, None, TraceFormat::Text);
+        return trace::run(ledger, id, row, &Which::Operator(None), TraceFormat::Text);
     }
     if failed {
         return show_calls(ledger, &run, CallFilter::Failed, &format!("no call of run {} failed", run.id));

@@ -1,13 +1,21 @@
 //! From a row to the calls that made its values: `corsac runs trace` and `corsac runs show --row`. Everything stands in
 //! the ledger; nothing is asked.
 
-use corsac_ledger::{AttemptRecord, CallView, CallViewOutcome, CostSource, Ledger, RunId};
+use corsac_ledger::{AttemptRecord, CallView, CallViewOutcome, CostSource, Ledger, RunId, RunSummary};
 use serde_json::{Value, json};
 
 use crate::args::TraceFormat;
-use crate::exit::Stop;
+use crate::exit::{Exit, Stop};
 use crate::runs::{excerpt, exported, moment};
 use crate::screen;
+
+/// Which rows are counted.
+pub(crate) enum Which<'a> {
+    /// Those that the query gave.
+    Result,
+    /// Those that came to this operator, or to any.
+    Operator(Option<&'a str>),
+}
 
 /// A call of a row. Where the run sent nothing for it, the call that did, which may be of an earlier run.
 struct Traced {
@@ -15,61 +23,102 @@ struct Traced {
     asked: Option<(RunId, CallView)>,
 }
 
-pub(crate) fn run(ledger: &Ledger, id: &str, row: u64, operator: Option<&str>, format: TraceFormat) -> Result<(), Stop> {
+/// The calls of a row, and how often one had its share that is not listed.
+struct Found {
+    calls: Vec<Traced>,
+    more: u64,
+}
+
+pub(crate) fn run(ledger: &Ledger, id: &str, row: u64, which: &Which<'_>, format: TraceFormat) -> Result<(), Stop> {
     let run = ledger.run(id)?;
-    let traced = traced(ledger, &run.id, row, operator)?;
+    let found = match which {
+        Which::Result => of_result(ledger, &run.id, row)?,
+        Which::Operator(operator) => Found { calls: with_askers(ledger, ledger.calls_of_row(&run.id, *operator, row)?)?, more: 0 },
+    };
     match format {
         TraceFormat::Json => {
-            let calls: Vec<Value> = traced
-                .iter()
-                .map(|Traced { call, asked }| {
-                    let mut record = exported(&run, call);
-                    record["row"] = row.into();
-                    record["asked_for_row"] = call.row.into();
-                    record["rows"] = call.rows.into();
-                    record["input_characters"] = call.input_characters.into();
-                    record["attempts"] = attempts_json(&call.attempts);
-                    record["asked_by"] = asked.as_ref().map_or(Value::Null, |(run, call)| {
-                        json!({
-                            "run": run.as_str(),
-                            "row": call.row,
-                            "operator": call.operator.as_ref(),
-                            "cost": call.cost(),
-                            "attempts": attempts_json(&call.attempts),
-                        })
-                    });
-                    record
-                })
-                .collect();
-            screen::result(&json!({ "run": run.id.as_str(), "row": row, "calls": calls }).to_string());
+            let calls: Vec<Value> = found.calls.iter().map(|traced| traced.json(&run, row)).collect();
+            screen::result(&json!({ "run": run.id.as_str(), "row": row, "calls": calls, "more": found.more }).to_string());
         }
         TraceFormat::Text => {
-            for Traced { call, asked } in &traced {
-                show_call(call, Some(row));
+            for Traced { call, asked } in &found.calls {
+                match which {
+                    Which::Result => show_call(call, None),
+                    Which::Operator(_) => show_call(call, Some(row)),
+                }
                 if let Some((run, call)) = asked {
                     screen::result(&format!("  asked    in run {run} for row {} of {}  {}", call.row, call.operator, call.cost()));
                     call.attempts.iter().for_each(show_attempt);
                 }
             }
+            if found.more > 0 {
+                screen::result(&format!(
+                    "and up to {} more: the row is made of many, and the first are listed. `corsac runs export {}` has every call of the run",
+                    crate::progress::grouped(found.more),
+                    run.id
+                ));
+            }
         }
     }
-    if traced.is_empty() {
-        screen::note(&format!(
-            "no call of run {} tells of row {row}: its input is NULL or blank, no operator was given so many rows, or it was not reached. Rows \
-             are counted from 0, in the order in which they came to an operator",
-            run.id
-        ));
+    if found.calls.is_empty() {
+        let why = match which {
+            Which::Result => format!("no call made row {row} of what run {} gave: what it would have asked about is NULL or blank", run.id),
+            Which::Operator(_) => format!(
+                "no call of run {} tells of row {row}: its input is NULL or blank, no operator was given so many rows, or it was not reached. \
+                 Rows are counted from 0, in the order in which they came to an operator",
+                run.id
+            ),
+        };
+        screen::note(&why);
     }
     Ok(())
 }
 
-fn traced(ledger: &Ledger, run: &RunId, row: u64, operator: Option<&str>) -> Result<Vec<Traced>, Stop> {
-    let mut traced = Vec::new();
-    for call in ledger.calls_of_row(run, operator, row)? {
+/// What a row of the result stems from.
+fn of_result(ledger: &Ledger, run: &RunId, row: u64) -> Result<Found, Stop> {
+    let Some(listed) = ledger.result_row(run, row)? else {
+        let why = match ledger.result_rows(run)? {
+            0 => format!(
+                "run {run} kept nothing of the rows it gave: it gave none, an earlier version recorded it, or its query looks for different rows \
+                 under a LIMIT. `corsac runs trace {run} {row} --operator NAME` counts the rows as they came to a function"
+            ),
+            rows => format!("run {run} gave {} rows, counted from 0: there is no row {row}", crate::progress::grouped(rows)),
+        };
+        return Err(Stop::new(Exit::Usage, why));
+    };
+    let calls = ledger.calls_named(run, &listed.calls)?;
+    Ok(Found { calls: with_askers(ledger, calls)?, more: listed.more })
+}
+
+fn with_askers(ledger: &Ledger, calls: Vec<CallView>) -> Result<Vec<Traced>, Stop> {
+    let mut traced = Vec::with_capacity(calls.len());
+    for call in calls {
         let asked = if call.attempts.is_empty() { ledger.last_asked(call.fingerprint)? } else { None };
         traced.push(Traced { call, asked });
     }
     Ok(traced)
+}
+
+impl Traced {
+    fn json(&self, run: &RunSummary, row: u64) -> Value {
+        let Traced { call, asked } = self;
+        let mut record = exported(run, call);
+        record["row"] = row.into();
+        record["asked_for_row"] = call.row.into();
+        record["rows"] = call.rows.into();
+        record["input_characters"] = call.input_characters.into();
+        record["attempts"] = attempts_json(&call.attempts);
+        record["asked_by"] = asked.as_ref().map_or(Value::Null, |(run, call)| {
+            json!({
+                "run": run.as_str(),
+                "row": call.row,
+                "operator": call.operator.as_ref(),
+                "cost": call.cost(),
+                "attempts": attempts_json(&call.attempts),
+            })
+        });
+        record
+    }
 }
 
 /// A call for a person, with every attempt. With a row that is not the one it was made for, it says so.

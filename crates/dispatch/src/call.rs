@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::{Fingerprint, RunId, Usage};
+use corsac_ledger::{Fingerprint, ResultRow, RunId, Usage};
 use corsac_schema::Schema;
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
@@ -303,6 +303,9 @@ pub trait Ask: Send + Sync + fmt::Debug {
     /// Keeps that these rows took what became of a call of this run without asking themselves. The row that the call was
     /// made for is none of them.
     fn note_rows(&self, _run: &RunId, _entry: Fingerprint, _rows: &[u64]) {}
+
+    /// Keeps what the rows stem from that the run gave, in order, behind those noted before.
+    fn note_results(&self, _run: &RunId, _rows: &[ResultRow]) {}
 
     /// Keeps a row that ends with a failure no call tells of, because nothing was asked or its answer was of no use, and
     /// gives the name under which others that fail in the same way can be noted.

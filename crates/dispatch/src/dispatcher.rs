@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, RunId, Usage};
+use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, ResultRow, RunId, Usage};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
 use parking_lot::RwLock;
@@ -345,6 +345,10 @@ impl Ask for Dispatcher {
 
     fn note_rows(&self, run: &RunId, entry: Fingerprint, rows: &[u64]) {
         self.ledger.note_rows(run, entry, rows);
+    }
+
+    fn note_results(&self, run: &RunId, rows: &[ResultRow]) {
+        self.ledger.note_results(run, rows);
     }
 
     fn note_failed(&self, origin: &Origin, input: &str, failure: &Failure) -> Option<Fingerprint> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use corsac_ledger::{Fingerprint, Ledger, RunId};
+use corsac_ledger::{Fingerprint, Ledger, ResultRow, RunId};
 use corsac_wire::catalog::Pricing;
 
 use crate::earlier::{Share, earlier_truths};
@@ -88,6 +88,12 @@ impl Ask for LateAsk {
     fn note_rows(&self, _run: &RunId, entry: Fingerprint, rows: &[u64]) {
         if let Some((dispatcher, run)) = self.opened.get() {
             dispatcher.note_rows(run, entry, rows);
+        }
+    }
+
+    fn note_results(&self, _run: &RunId, rows: &[ResultRow]) {
+        if let Some((dispatcher, run)) = self.opened.get() {
+            dispatcher.note_results(run, rows);
         }
     }
 

@@ -67,6 +67,7 @@ mod explain;
 mod function;
 mod functions;
 mod join;
+mod lineage;
 mod named;
 mod names;
 mod node;

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalN
 use crate::answer_type::output_type;
 use crate::bind::BoundCall;
 use crate::function::outcome_type;
+use crate::lineage::calls_field;
 
 /// One call of a [`Semantic`] node.
 #[derive(Debug, Clone)]
@@ -95,6 +96,8 @@ pub(crate) struct Semantic {
     pub(crate) calls: Vec<SemanticCall>,
     /// Why the calls are asked at this place of the plan, where that was decided.
     pub(crate) why: Option<Arc<str>>,
+    /// The column that lists the calls behind each row, where it is carried.
+    pub(crate) calls_column: Option<String>,
     schema: DFSchemaRef,
 }
 
@@ -111,7 +114,15 @@ impl Semantic {
         let inherited = input.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
         let added = calls.iter().flat_map(SemanticCall::fields).map(|field| (None::<TableReference>, field));
         let schema = DFSchema::new_with_metadata(inherited.chain(added).collect(), input.schema().metadata().clone())?;
-        Ok(Semantic { input, calls, why: None, schema: Arc::new(schema) })
+        Ok(Semantic { input, calls, why: None, calls_column: None, schema: Arc::new(schema) })
+    }
+
+    /// The node with a column of that name, which lists the calls behind each row.
+    pub(crate) fn telling(self, name: String) -> Result<Semantic> {
+        let fields = self.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
+        let fields = fields.chain([(None::<TableReference>, calls_field(&name))]).collect();
+        let schema = DFSchema::new_with_metadata(fields, self.schema.metadata().clone())?;
+        Ok(Semantic { calls_column: Some(name), schema: Arc::new(schema), ..self })
     }
 
     /// The node with the reason for its place.
@@ -181,7 +192,11 @@ impl UserDefinedLogicalNodeCore for Semantic {
                 *slot = expression;
             }
         }
-        Ok(Semantic::try_new(input, calls)?.because(self.why.clone()))
+        let node = Semantic::try_new(input, calls)?.because(self.why.clone());
+        match &self.calls_column {
+            Some(name) => node.telling(name.clone()),
+            None => Ok(node),
+        }
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -12,7 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::cluster::{self, Clustered};
-use crate::execute::{PlannedCall, QueryRuntime, SemanticExec, added_fields};
+use crate::execute::{PlannedCall, QueryRuntime, SemanticExec, told_fields};
 use crate::join::{self, NearestRows, SemanticJoin};
 use crate::node::Semantic;
 
@@ -67,7 +67,8 @@ impl ExtensionPlanner for SemanticPlanner {
                 Ok(PlannedCall::new(call, arguments, guard))
             })
             .collect::<Result<Vec<_>>>()?;
-        let operator = SemanticExec::try_new(Arc::clone(physical), calls, &added_fields(&node.calls), runtime)?;
-        Ok(Some(Arc::new(operator.because(node.why.clone()))))
+        let added = told_fields(&node.calls, node.calls_column.as_deref());
+        let operator = SemanticExec::try_new(Arc::clone(physical), calls, &added, runtime)?;
+        Ok(Some(Arc::new(operator.because(node.why.clone()).telling(node.calls_column.is_some()))))
     }
 }

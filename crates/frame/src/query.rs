@@ -10,20 +10,25 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::cluster;
 use crate::error::FrameError;
 use crate::estimate::{self, OperatorEstimate, measure_rows, rows_entering};
 use crate::execute::{Figures, OperatorFigures, PlannedCall, QueryRuntime, SemanticExec};
 use crate::join;
+use crate::lineage::{Telling, carrying};
 
 /// A query that can run.
 #[derive(Debug)]
 pub struct Query {
     state: SessionState,
     logical: LogicalPlan,
+    /// What runs. Where it carries the calls behind each row, they stand in its last column.
     physical: Arc<dyn ExecutionPlan>,
+    /// What is shown of it: the same without the calls.
+    shown: Arc<dyn ExecutionPlan>,
+    carries: bool,
     runtime: Arc<QueryRuntime>,
 }
 
@@ -72,18 +77,20 @@ impl Query {
             // with the sizes known that the first time could only be guessed
             logical = state.optimize(&plan).map_err(FrameError::from_planning)?;
         }
-        let physical = state.query_planner().create_physical_plan(&logical, &state).await.map_err(FrameError::from_planning)?;
-        Ok(Query { state, logical, physical, runtime })
+        let shown = state.query_planner().create_physical_plan(&logical, &state).await.map_err(FrameError::from_planning)?;
+        let carried = carried(&state, &logical).await;
+        let carries = carried.is_some();
+        Ok(Query { physical: carried.unwrap_or_else(|| Arc::clone(&shown)), state, logical, shown, carries, runtime })
     }
 
     /// The columns of the result.
     pub fn schema(&self) -> SchemaRef {
-        self.physical.schema()
+        self.shown.schema()
     }
 
     /// The plan, first as what is asked and then as what is run.
     pub fn explain(&self) -> String {
-        format!("{}\n\n{}", self.logical.display_indent(), displayable(self.physical.as_ref()).indent(false).to_string().trim_end())
+        format!("{}\n\n{}", self.logical.display_indent(), displayable(self.shown.as_ref()).indent(false).to_string().trim_end())
     }
 
     /// Whether a model is asked at all.
@@ -132,6 +139,12 @@ impl Query {
         let schema = stream.schema();
         // the errors of our own come out as themselves, and those of the engine in plain words
         let stream = stream.map_err(|error| FrameError::from_execution(error).into());
+        if !self.carries {
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)));
+        }
+        let mut telling = Telling::new(self.runtime, &schema);
+        let schema = telling.schema();
+        let stream = stream.map(move |batch| telling.take(batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 
@@ -160,6 +173,13 @@ impl Query {
         operators.reverse();
         operators
     }
+}
+
+/// The plan that carries the calls behind each row; none where nothing is asked. A plan that cannot be made so runs as it
+/// is: a row that cannot be traced is better than a query that does not run.
+async fn carried(state: &SessionState, logical: &LogicalPlan) -> Option<Arc<dyn ExecutionPlan>> {
+    let carrying = carrying(logical).ok().flatten()?;
+    state.query_planner().create_physical_plan(&carrying, state).await.ok()
 }
 
 fn is_vector(call: &PlannedCall) -> bool {

@@ -15,7 +15,7 @@ use crate::shared::Sharing;
 use crate::sizes::Sizes;
 use crate::sums::{Bookings, SpendKey, Sums, stored};
 use crate::words::{WordNumbers, WordStatements, leading};
-use crate::{AttemptRecord, Fingerprint, HoldId, RunEnd, RunId, RunStart, StoredAnswer, holds, process};
+use crate::{AttemptRecord, Fingerprint, HoldId, RunEnd, RunId, RunStart, StoredAnswer, holds, process, results};
 
 /// Bits of a call's or attempt's key that hold its position in the run. The rest holds the run's number.
 pub(crate) const POSITION_BITS: u32 = 36;
@@ -157,6 +157,14 @@ impl<'c> Batch<'c> {
             SharedRows::Listed(rows) => self.sharing.list(gain.number, fingerprint, rows),
         }
         Ok(true)
+    }
+
+    /// Rows of a run's result. A run that the file does not hold gave none.
+    pub(crate) fn results(&mut self, run: &RunId, rows: i64, bytes: &[u8]) -> rusqlite::Result<()> {
+        match gain_of(&mut self.runs, self.connection, run)? {
+            Some(gain) => results::append(self.connection, gain.number, rows, bytes),
+            None => Ok(()),
+        }
     }
 
     /// `false` when there is no such run.

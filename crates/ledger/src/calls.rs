@@ -125,9 +125,27 @@ pub(crate) fn page(
 /// Looks at the beginning of every call of the run: a call is found by its place only, and this is asked by a person
 /// about one row.
 fn page_of_row(connection: &Connection, words: &WordTexts, run: i64, row: u64, from: i64, limit: i64) -> rusqlite::Result<Vec<CallView>> {
-    let (first, last) = span(run);
     let row = stored(row);
-    let taken = shared::taken_by_row(connection, (first, last), row)?;
+    let taken = shared::taken_by_row(connection, span(run), row)?;
+    found_by_looking(connection, words, run, from, limit, |asked, name| asked == row || (!taken.is_empty() && taken.contains(name)))
+}
+
+/// The calls with one of these fingerprints.
+pub(crate) fn named(connection: &Connection, words: &WordTexts, run: i64, fingerprints: &[Fingerprint]) -> rusqlite::Result<Vec<CallView>> {
+    let wanted: HashSet<&[u8; 16]> = fingerprints.iter().map(Fingerprint::as_bytes).collect();
+    found_by_looking(connection, words, run, span(run).0, i64::MAX, |_, name| wanted.contains(name))
+}
+
+/// The calls that are wanted, by their row and their fingerprint.
+fn found_by_looking(
+    connection: &Connection,
+    words: &WordTexts,
+    run: i64,
+    from: i64,
+    limit: i64,
+    wanted: impl Fn(i64, &[u8; 16]) -> bool,
+) -> rusqlite::Result<Vec<CallView>> {
+    let (first, last) = span(run);
     let mut find = connection.prepare_cached("SELECT id, row, fingerprint FROM call WHERE id BETWEEN ? AND ? ORDER BY id")?;
     let mut read = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM call WHERE id = ?2"))?;
     let mut found = find.query([from, last])?;
@@ -136,8 +154,7 @@ fn page_of_row(connection: &Connection, words: &WordTexts, run: i64, row: u64, f
         if calls.len() as u64 >= limit.unsigned_abs() {
             break;
         }
-        let is_of_row = call.get::<_, i64>(1)? == row || (!taken.is_empty() && taken.contains(&call.get(2)?));
-        if is_of_row {
+        if wanted(call.get(1)?, &call.get(2)?) {
             let id: i64 = call.get(0)?;
             calls.extend(
                 read.query_and_then([run, id], |row| read_call(connection, words, first, row))?.collect::<rusqlite::Result<Vec<_>>>()?,

@@ -17,8 +17,10 @@ use crate::errand;
 use crate::error::Blame;
 use crate::queue::{Job, Queue, SharedRows};
 use crate::reader::Reader;
+use crate::results::{self, ResultRow};
 use crate::runs::{self, RunSummary};
 use crate::spend::{self, SpendBy, SpendLine, SpendWithin};
+use crate::sums::stored;
 use crate::words::WordNumbers;
 use crate::words::{WordTexts, leading};
 use crate::writer::Writer;
@@ -222,6 +224,17 @@ impl Ledger {
         }
     }
 
+    /// Adds rows that the run gave, in order, behind those told before, each with the calls it stems from, so that
+    /// [`result_row`](Ledger::result_row) finds them. Written like [`note`](Ledger::note); some thousand rows at a time are
+    /// cheap.
+    pub fn note_results(&self, run: &RunId, rows: &[ResultRow]) {
+        if rows.is_empty() {
+            return;
+        }
+        let (run, bytes, rows) = (run.clone(), results::packed(rows), rows.len() as i64);
+        drop(self.put(Job::Errand(errand::unattended(move |batch| batch.results(&run, rows, &bytes)))));
+    }
+
     /// Resolves when everything handed in before is on disk.
     pub async fn flush(&self) -> Result<(), LedgerError> {
         self.acknowledged(|reply| Job::Flush { reply }).await
@@ -304,6 +317,21 @@ impl Ledger {
         let mut calls = self.calls(run, CallFilter::Row(row), None, usize::MAX)?;
         calls.retain(|call| operator.is_none_or(|operator| *call.operator == *operator));
         Ok(calls)
+    }
+
+    /// What this row of the run's result (counted from 0) stems from; `None` if nothing was told of it.
+    pub fn result_row(&self, run: &RunId, row: u64) -> Result<Option<ResultRow>, LedgerError> {
+        self.of_run(run, |connection, _, number| results::row(connection, number, stored(row)))
+    }
+
+    /// How many rows the run gave, as far as it was told by [`note_results`](Ledger::note_results).
+    pub fn result_rows(&self, run: &RunId) -> Result<u64, LedgerError> {
+        self.of_run(run, |connection, _, number| results::given(connection, number)).map(|rows| rows.max(0).unsigned_abs())
+    }
+
+    /// The run's calls with one of these fingerprints, in the order in which they were recorded.
+    pub fn calls_named(&self, run: &RunId, fingerprints: &[Fingerprint]) -> Result<Vec<CallView>, LedgerError> {
+        self.of_run(run, |connection, words, number| calls::named(connection, words, number, fingerprints))
     }
 
     /// The last call with this fingerprint for which requests were sent, and its run: where an answer from memory came from.

@@ -10,7 +10,7 @@ use crate::error::Blame;
 const APPLICATION_ID: i64 = 0x436f_7273;
 
 /// The steps. The number of this list is the format that this build writes.
-const STEPS: &[&str] = &[include_str!("format_1.sql"), include_str!("format_2.sql")];
+const STEPS: &[&str] = &[include_str!("format_1.sql"), include_str!("format_2.sql"), include_str!("format_3.sql")];
 
 /// The format that this build writes.
 pub(crate) const CURRENT: i64 = STEPS.len() as i64;
@@ -82,7 +82,7 @@ mod tests {
         migrate(&mut connection, &blame()).unwrap();
         assert_eq!(check(&connection, &blame()), Ok(CURRENT));
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap();
-        assert_eq!(tables, 13);
+        assert_eq!(tables, 14);
     }
 
     #[test]

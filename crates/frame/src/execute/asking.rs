@@ -105,6 +105,21 @@ pub(super) struct Landing {
     pub(super) places: Vec<Place>,
 }
 
+/// What became of a call.
+pub(super) struct Ended {
+    /// The ledger's entry that tells of it.
+    pub(super) entry: Option<Fingerprint>,
+    /// Those of the calls it was put together of.
+    pub(super) parts: Vec<Fingerprint>,
+    pub(super) outcome: Outcome,
+}
+
+impl Ended {
+    fn without_call(failure: Failure) -> Ended {
+        Ended { entry: None, parts: Vec::new(), outcome: Err(failure) }
+    }
+}
+
 struct Flight {
     question: usize,
     input: Box<[u8]>,
@@ -116,13 +131,13 @@ struct Flight {
 pub(super) struct Asking {
     runtime: Arc<QueryRuntime>,
     pub(super) questions: Vec<Question>,
-    tasks: JoinSet<(u64, Option<Fingerprint>, Outcome)>,
+    tasks: JoinSet<(u64, Ended)>,
     flights: HashMap<u64, Flight>,
     /// The flight that answers an input, for each question.
     under_way: Vec<HashMap<Box<[u8]>, u64>>,
     next_flight: u64,
-    /// What rows end with once asking has ended.
-    unasked: Option<Arc<Settled>>,
+    /// What rows end with once asking has ended, for each question.
+    unasked: Vec<Option<Arc<Settled>>>,
     lineage: Lineage,
     key: Vec<u8>,
 }
@@ -132,12 +147,12 @@ impl Asking {
         Asking {
             under_way: questions.iter().map(|_| HashMap::default()).collect(),
             lineage: Lineage::new(Arc::clone(&runtime)),
+            unasked: questions.iter().map(|_| None).collect(),
             runtime,
             questions,
             tasks: JoinSet::new(),
             flights: HashMap::default(),
             next_flight: 0,
-            unasked: None,
             key: Vec::new(),
         }
     }
@@ -222,21 +237,21 @@ impl Asking {
         figures.failed(1);
         let input = String::from_utf8_lossy(key);
         self.runtime.progress.rows_failed(&failure, 1, operator, place.ordinal, &input);
-        self.lineage.fail(operator, place.ordinal, &input, &failure);
+        let entry = self.lineage.fail(operator, place.ordinal, &input, &failure);
         if self.runtime.on_error == OnError::Fail {
             return Err(FrameError::RowFailed { operator: operator.to_string(), row: place.ordinal, failure }.into());
         }
-        Ok(Slot::Done(Arc::new(Settled::failed(failure))))
+        Ok(Slot::Done(Arc::new(Settled::failed(failure, entry))))
     }
 
     /// Asks, unless asking has ended.
     fn ask_or_not(&mut self, question: usize, key: &[u8], matter: Matter, place: Place) -> Slot {
         if let Some(failure) = self.runtime.ended() {
-            let unasked = self.unasked.get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure))));
             let asked = &self.questions[question];
             self.runtime.progress.rows_failed(failure, 1, &asked.operator, place.ordinal, matter.text());
-            self.lineage.fail(&asked.operator, place.ordinal, matter.text(), failure);
+            let entry = self.lineage.fail(&asked.operator, place.ordinal, matter.text(), failure);
             asked.figures.failed(1);
+            let unasked = self.unasked[question].get_or_insert_with(|| Arc::new(Settled::failed(not_asked(failure), entry)));
             return Slot::Done(Arc::clone(unasked));
         }
         self.start(question, key.into(), matter, place);
@@ -259,7 +274,7 @@ impl Asking {
         let answer = match matter {
             Matter::Prompt(Prompt { system, user }) => {
                 (call.system, call.user) = (system, user);
-                async move { (ask.entry_of(&call), ask.ask(call).await) }.boxed()
+                async move { Ended { entry: ask.entry_of(&call), parts: Vec::new(), outcome: ask.ask(call).await } }.boxed()
             }
             Matter::Group(group) => {
                 let reduction = Reduction { program: asked.program.clone(), call, part_tokens: asked.part_tokens };
@@ -272,9 +287,8 @@ impl Asking {
         };
         self.runtime.progress.call_started();
         self.tasks.spawn(async move {
-            let broken = |_| (None, Err(without_request(FailureKind::Internal, DEFECT.to_owned())));
-            let (entry, outcome) = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(broken);
-            (number, entry, outcome)
+            let broken = |_| Ended::without_call(without_request(FailureKind::Internal, DEFECT.to_owned()));
+            (number, AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(broken))
         });
         self.under_way[question].insert(input.clone(), number);
         self.flights.insert(number, Flight { question, input, excerpt, started: Instant::now(), places: vec![place] });
@@ -286,8 +300,8 @@ impl Asking {
             return match self.tasks.poll_join_next(context) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(None),
-                Poll::Ready(Some(Ok((number, entry, outcome)))) => match self.flights.remove(&number) {
-                    Some(flight) => Poll::Ready(Some(self.land(flight, entry, outcome))),
+                Poll::Ready(Some(Ok((number, ended)))) => match self.flights.remove(&number) {
+                    Some(flight) => Poll::Ready(Some(self.land(flight, ended))),
                     None => continue,
                 },
                 // a panic is caught inside the task; only an aborted runtime ends a task in this way
@@ -298,7 +312,8 @@ impl Asking {
         }
     }
 
-    fn land(&mut self, flight: Flight, entry: Option<Fingerprint>, outcome: Outcome) -> Result<Landing> {
+    fn land(&mut self, flight: Flight, ended: Ended) -> Result<Landing> {
+        let Ended { entry, parts, outcome } = ended;
         let Flight { question, input, excerpt, started, places } = flight;
         self.under_way[question].remove(&input);
         let asked = &self.questions[question];
@@ -307,7 +322,7 @@ impl Asking {
         let was_answered = outcome.is_ok();
         // a call that was only broken off is not kept
         let entry = entry.filter(|_| !matches!(&outcome, Err(failure) if failure.kind == FailureKind::Interrupted));
-        let settled = Arc::new(Settled::new(&asked.program, outcome, entry));
+        let settled = Arc::new(Settled::new(&asked.program, outcome, entry).in_parts(parts));
         let first = places.first().map_or(0, |place| place.ordinal);
         for place in places.iter().skip(1) {
             self.lineage.take(entry, place.ordinal);
@@ -318,7 +333,9 @@ impl Asking {
             asked.figures.failed(places.len() as u64);
             if was_answered {
                 // the ledger has the answer; that no column can hold it is found out here
-                places.iter().for_each(|place| self.lineage.fail(&asked.operator, place.ordinal, &excerpt, failure));
+                for place in &places {
+                    self.lineage.fail(&asked.operator, place.ordinal, &excerpt, failure);
+                }
             }
             if failure.kind.stops_run() {
                 return Err(FrameError::Stopped(failure.clone()).into());
@@ -345,16 +362,13 @@ impl Drop for Asking {
 }
 
 /// Runs a program for a row.
-async fn answer(
-    program: &Program,
-    ask: Arc<dyn Ask>,
-    origin: Origin,
-    settings: &CallSettings,
-    inputs: &Record,
-) -> (Option<Fingerprint>, Outcome) {
+async fn answer(program: &Program, ask: Arc<dyn Ask>, origin: Origin, settings: &CallSettings, inputs: &Record) -> Ended {
     match program.composed() {
-        Some(composed) => composed.answer(ask, origin, settings, inputs).await,
-        None => (None, Err(without_request(FailureKind::Internal, DEFECT.to_owned()))),
+        Some(composed) => {
+            let (entry, outcome) = composed.answer(ask, origin, settings, inputs).await;
+            Ended { entry, parts: Vec::new(), outcome }
+        }
+        None => Ended::without_call(without_request(FailureKind::Internal, DEFECT.to_owned())),
     }
 }
 

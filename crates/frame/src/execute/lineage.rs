@@ -45,11 +45,13 @@ impl Lineage {
         }
     }
 
-    /// A row failed and no call tells why.
-    pub(super) fn fail(&mut self, operator: &Arc<str>, row: u64, input: &str, failure: &Failure) {
+    /// A row failed and no call tells why; gives the entry that does.
+    pub(super) fn fail(&mut self, operator: &Arc<str>, row: u64, input: &str, failure: &Failure) -> Option<Fingerprint> {
         let way = Way { operator: Arc::clone(operator), kind: failure.kind, message: Arc::clone(&failure.message) };
         if let Some(entry) = self.ways.get(&way) {
-            return self.take(*entry, row);
+            let entry = *entry;
+            self.take(entry, row);
+            return entry;
         }
         if self.ways.len() >= WAYS_AT_MOST {
             self.ways.clear();
@@ -57,6 +59,7 @@ impl Lineage {
         let origin = Origin { run: self.runtime.run.clone(), operator: Arc::clone(operator), row };
         let entry = self.runtime.ask.note_failed(&origin, input, failure);
         self.ways.insert(way, entry);
+        entry
     }
 
     fn tell(&mut self) {

@@ -17,10 +17,11 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{Schema, SchemaRef};
 use corsac_program::Program;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{ColumnStatistics, Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Distribution, EquivalenceProperties};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{Distribution, EquivalenceProperties, LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType, apply_expression_roots};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
@@ -35,6 +36,7 @@ pub(crate) use reduce::room_for_rows;
 pub(crate) use runtime::{Planning, QueryRuntime, Wish};
 
 use crate::bind::BoundCall;
+use crate::lineage::calls_field;
 use crate::node::{SemanticCall, describe_call};
 use settled::{Slot, outcome_column, value_column};
 use stream::{AnswerStream, StreamPlan};
@@ -107,6 +109,8 @@ pub(crate) struct SemanticExec {
     fetch: Option<usize>,
     wanted_rows: Option<usize>,
     why: Option<Arc<str>>,
+    /// Whether its last column lists the calls behind each row.
+    tells: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -131,6 +135,7 @@ impl SemanticExec {
             fetch: None,
             wanted_rows: None,
             why: None,
+            tells: false,
             properties,
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -139,6 +144,11 @@ impl SemanticExec {
     /// The operator with the reason why it stands at this place of the plan.
     pub(crate) fn because(self, why: Option<Arc<str>>) -> SemanticExec {
         SemanticExec { why, ..self }
+    }
+
+    /// The operator with a list of the calls behind each row in its last column, which is among those added.
+    pub(crate) fn telling(self, tells: bool) -> SemanticExec {
+        SemanticExec { tells, ..self }
     }
 
     /// Why it stands at this place, where that was decided.
@@ -181,14 +191,36 @@ impl SemanticExec {
 
 /// Rows leave in the order in which they came, so whatever orders the input orders the output.
 fn properties(input: &Arc<dyn ExecutionPlan>, wide: &SchemaRef, projection: Option<&[usize]>) -> Result<Arc<PlanProperties>> {
+    let orderings = input.equivalence_properties().oeq_class().iter().cloned();
     let equivalence = match projection {
-        None => {
-            let orderings: Vec<_> = input.equivalence_properties().oeq_class().iter().cloned().collect();
-            EquivalenceProperties::new_with_orderings(Arc::clone(wide), orderings)
+        None => EquivalenceProperties::new_with_orderings(Arc::clone(wide), orderings.collect::<Vec<_>>()),
+        Some(projection) => {
+            let kept = orderings.filter_map(|ordering| over_projection(ordering, projection)).collect::<Vec<_>>();
+            EquivalenceProperties::new_with_orderings(Arc::new(wide.project(projection)?), kept)
         }
-        Some(projection) => EquivalenceProperties::new(Arc::new(wide.project(projection)?)),
     };
     Ok(Arc::new(PlanProperties::new(equivalence, Partitioning::UnknownPartitioning(1), EmissionType::Incremental, Boundedness::Bounded)))
+}
+
+/// What is left of an ordering where only these columns go on: as much of its beginning as reads no other.
+fn over_projection(ordering: LexOrdering, projection: &[usize]) -> Option<LexOrdering> {
+    let mut kept = Vec::new();
+    for PhysicalSortExpr { expr, options } in ordering {
+        let mut is_there = true;
+        let renumbered = expr.transform_up(|expression| {
+            let Some(column) = expression.downcast_ref::<Column>() else { return Ok(Transformed::no(expression)) };
+            let Some(index) = projection.iter().position(|kept| *kept == column.index()) else {
+                is_there = false;
+                return Ok(Transformed::no(expression));
+            };
+            Ok(Transformed::yes(Arc::new(Column::new(column.name(), index)) as Arc<dyn PhysicalExpr>))
+        });
+        match renumbered {
+            Ok(renumbered) if is_there => kept.push(PhysicalSortExpr { expr: renumbered.data, options }),
+            _ => break,
+        }
+    }
+    LexOrdering::new(kept)
 }
 
 impl DisplayAs for SemanticExec {
@@ -270,6 +302,7 @@ impl ExecutionPlan for SemanticExec {
             keep: self.keep.clone(),
             fetch: self.fetch,
             wanted_rows: self.wanted_rows,
+            tells: self.tells,
         };
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         Ok(Box::pin(AnswerStream::new(plan, Arc::clone(&self.runtime), input, metrics)))
@@ -310,7 +343,12 @@ impl ExecutionPlan for SemanticExec {
     }
 }
 
-/// The fields a call adds in a physical plan.
+/// The fields that calls add in a physical plan.
 pub(crate) fn added_fields(calls: &[SemanticCall]) -> Schema {
-    Schema::new(calls.iter().flat_map(SemanticCall::fields).collect::<Vec<_>>())
+    told_fields(calls, None)
+}
+
+/// Those fields, and the one that lists the calls behind each row.
+pub(crate) fn told_fields(calls: &[SemanticCall], calls_column: Option<&str>) -> Schema {
+    Schema::new(calls.iter().flat_map(SemanticCall::fields).chain(calls_column.map(calls_field)).collect::<Vec<_>>())
 }

@@ -8,6 +8,7 @@ use corsac_wire::Usd;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
+use super::asking::Ended;
 use super::settled::bad_input;
 use super::{PlannedCall, QueryRuntime};
 
@@ -17,6 +18,9 @@ const USUAL_TOKENS: u64 = 6_000;
 const MOST_TOKENS: u64 = 16_000;
 /// Results of parts are about this long, and two must fit.
 const LEAST_TOKENS: u64 = 64;
+
+/// Parts of a group whose calls are told with its result.
+const PARTS_TOLD: usize = 1_024;
 
 /// How a group is asked about.
 pub(super) struct Reduction {
@@ -50,19 +54,19 @@ impl Spent {
 impl Reduction {
     /// The one answer for a group, with what all its questions cost, and the name under which its last question is kept. A
     /// part without an answer leaves the group without one.
-    pub(super) async fn reduce(&self, ask: &dyn Ask, group: Group) -> (Option<Fingerprint>, Outcome) {
-        let mut entry = None;
-        let outcome = self.one_of(ask, group, &mut entry).await;
-        (entry, outcome)
+    pub(super) async fn reduce(&self, ask: &dyn Ask, group: Group) -> Ended {
+        let (mut entry, mut parts) = (None, Vec::new());
+        let outcome = self.one_of(ask, group, &mut entry, &mut parts).await;
+        Ended { entry, parts, outcome }
     }
 
-    async fn one_of(&self, ask: &dyn Ask, group: Group, entry: &mut Option<Fingerprint>) -> Outcome {
+    async fn one_of(&self, ask: &dyn Ask, group: Group, entry: &mut Option<Fingerprint>, parts: &mut Vec<Fingerprint>) -> Outcome {
         let room = self.room(ask, &group);
         let mut spent = Spent::default();
         let mut open = Group::parts(group.pieces(room), room);
         let mut stage = Stage::Part;
         while open.len() > 1 {
-            let results = self.ask_all(ask, &group, open, stage, &mut spent).await?;
+            let results = self.ask_all(ask, &group, open, stage, &mut spent, parts).await?;
             open = Group::parts(results, room);
             stage = Stage::Merge;
         }
@@ -89,18 +93,23 @@ impl Reduction {
         parts: Vec<Vec<String>>,
         stage: Stage,
         spent: &mut Spent,
+        entries: &mut Vec<Fingerprint>,
     ) -> Result<Vec<String>, Failure> {
         let window = ask.window().max(1);
         let one = |part: Vec<String>| async move {
             match part.as_slice() {
                 // a result that no other is put together with stays as it is
-                [alone] if stage == Stage::Merge => (alone.clone(), None),
-                texts => (String::new(), Some(self.ask(ask, group, texts, stage).await)),
+                [alone] if stage == Stage::Merge => (alone.clone(), None, None),
+                texts => {
+                    let (entry, outcome) = self.ask(ask, group, texts, stage).await;
+                    (String::new(), Some(outcome), entry)
+                }
             }
         };
         let mut asked = stream::iter(parts).map(one).buffered(window);
         let mut results = Vec::new();
-        while let Some((kept, outcome)) = asked.next().await {
+        while let Some((kept, outcome, entry)) = asked.next().await {
+            entries.extend(entry.filter(|_| entries.len() < PARTS_TOLD));
             outcome.iter().for_each(|outcome| spent.add(outcome));
             results.push(match outcome {
                 None => kept,
@@ -112,8 +121,11 @@ impl Reduction {
         Ok(results)
     }
 
-    async fn ask(&self, ask: &dyn Ask, group: &Group, texts: &[String], stage: Stage) -> Outcome {
-        ask.ask(self.call_about(group, texts, stage)?).await
+    async fn ask(&self, ask: &dyn Ask, group: &Group, texts: &[String], stage: Stage) -> (Option<Fingerprint>, Outcome) {
+        match self.call_about(group, texts, stage) {
+            Ok(call) => (ask.entry_of(&call), ask.ask(call).await),
+            Err(failure) => (None, Err(failure)),
+        }
     }
 
     fn call_about(&self, group: &Group, texts: &[String], stage: Stage) -> Result<Call, Failure> {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::answer_type::{ColumnBuilder, check, check_vector, output_type};
 use crate::function::outcome_fields;
+use crate::lineage::{self, CallList};
 
 /// A call's end: its value, or why there is none.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Settled {
     end: Result<Answered, Failure>,
     /// The ledger's entry that tells of it.
     entry: Option<Fingerprint>,
+    /// Those of the calls it was put together of.
+    parts: Box<[Fingerprint]>,
 }
 
 #[derive(Debug)]
@@ -42,11 +45,16 @@ impl Settled {
                 }
             }
         });
-        Settled { end, entry }
+        Settled { end, entry, parts: Box::default() }
     }
 
-    pub(crate) fn failed(failure: Failure) -> Settled {
-        Settled { end: Err(failure), entry: None }
+    pub(crate) fn failed(failure: Failure, entry: Option<Fingerprint>) -> Settled {
+        Settled { end: Err(failure), entry, parts: Box::default() }
+    }
+
+    /// The end of a call that went in parts, whose entries tell of them.
+    pub(super) fn in_parts(self, parts: Vec<Fingerprint>) -> Settled {
+        Settled { parts: parts.into(), ..self }
     }
 
     pub(crate) fn entry(&self) -> Option<Fingerprint> {
@@ -55,7 +63,7 @@ impl Settled {
 
     #[cfg(test)]
     pub(crate) fn blank() -> Settled {
-        Settled::failed(bad_input(String::new()))
+        Settled::failed(bad_input(String::new()), None)
     }
 
     pub(crate) fn failure(&self) -> Option<&Failure> {
@@ -69,6 +77,7 @@ impl Settled {
     /// About how many bytes this keeps alive.
     pub(crate) fn weight(&self) -> usize {
         std::mem::size_of::<Settled>()
+            + std::mem::size_of_val(&*self.parts)
             + match &self.end {
                 Ok(answered) => value_bytes(&answered.value),
                 Err(failure) => failure.message.len(),
@@ -145,6 +154,18 @@ pub(super) fn value_column(program: &Program, slots: &[Slot]) -> Result<ArrayRef
         builder.append(slot.settled().and_then(Settled::value));
     }
     builder.finish()
+}
+
+/// The column that lists the calls behind each of so many rows.
+pub(super) fn calls_column(rows: usize, slots: &[&[Slot]]) -> ArrayRef {
+    let list = |row: usize| {
+        let mut list = CallList::default();
+        for settled in slots.iter().filter_map(|slots| slots.get(row).and_then(Slot::settled)) {
+            settled.parts.iter().chain(&settled.entry).for_each(|entry| list.add(*entry));
+        }
+        list
+    };
+    lineage::column((0..rows).map(list))
 }
 
 /// The column of outcomes for a run of rows: NULL where nothing was asked.

@@ -16,6 +16,7 @@ use futures::{Stream, StreamExt};
 use super::asking::{Asking, Question};
 use super::held::{Held, Leaving};
 use super::runtime::QueryRuntime;
+use super::settled::calls_column;
 use super::{Keep, PlannedCall};
 
 /// A batch of this size leaves at once, though more rows may be ready soon.
@@ -37,6 +38,8 @@ pub(super) struct StreamPlan {
     pub(super) fetch: Option<usize>,
     /// The number of rows somebody above wants, if that is known and rows may be rejected on the way.
     pub(super) wanted_rows: Option<usize>,
+    /// Whether the last column lists the calls behind each row.
+    pub(super) tells: bool,
 }
 
 pub(super) struct AnswerStream {
@@ -222,8 +225,11 @@ impl AnswerStream {
 fn widen(plan: &StreamPlan, leaving: Leaving<'_>) -> Result<RecordBatch> {
     let rows = leaving.rows.num_rows();
     let mut columns = leaving.rows.columns().to_vec();
-    for (call, slots) in plan.calls.iter().zip(leaving.slots) {
+    for (call, slots) in plan.calls.iter().zip(&leaving.slots) {
         call.append_columns(slots, &mut columns)?;
+    }
+    if plan.tells {
+        columns.push(calls_column(rows, &leaving.slots));
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::clone(&plan.wide_schema), columns, &options)?)

@@ -5,10 +5,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::common::{DFSchemaRef, JoinType, Result, internal_err};
+use datafusion::common::{DFSchema, DFSchemaRef, JoinType, Result, TableReference, internal_err};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore, build_join_schema};
 
 use super::Way;
+use crate::lineage::calls_field;
 use crate::node::SemanticCall;
 
 /// What the user says about the way of a join.
@@ -49,6 +50,8 @@ pub(crate) struct SemanticJoin {
     /// `Inner`, `Left`, `LeftSemi` or `LeftAnti`.
     pub(crate) kind: JoinType,
     pub(crate) wish: Wish,
+    /// The column that lists the call behind each pair, where it is carried.
+    pub(crate) calls_column: Option<String>,
     schema: DFSchemaRef,
 }
 
@@ -67,7 +70,15 @@ impl SemanticJoin {
         wish: Wish,
     ) -> Result<SemanticJoin> {
         let schema = Arc::new(build_join_schema(left.schema(), right.schema(), &kind)?);
-        Ok(SemanticJoin { left, right, call, left_embed, right_embed, condition, kind, wish, schema })
+        Ok(SemanticJoin { left, right, call, left_embed, right_embed, condition, kind, wish, calls_column: None, schema })
+    }
+
+    /// The node with a column of that name, which lists the call behind each pair.
+    pub(crate) fn telling(self, name: String) -> Result<SemanticJoin> {
+        let fields = self.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field)));
+        let fields = fields.chain([(None::<TableReference>, calls_field(&name))]).collect();
+        let schema = DFSchema::new_with_metadata(fields, self.schema.metadata().clone())?;
+        Ok(SemanticJoin { calls_column: Some(name), schema: Arc::new(schema), ..self })
     }
 
     pub(crate) fn into_plan(self) -> LogicalPlan {
@@ -151,7 +162,11 @@ impl UserDefinedLogicalNodeCore for SemanticJoin {
             };
             *slot = expression;
         }
-        SemanticJoin::try_new(left, right, node.call, node.left_embed, node.right_embed, node.condition, self.kind, self.wish)
+        let made = SemanticJoin::try_new(left, right, node.call, node.left_embed, node.right_embed, node.condition, self.kind, self.wish)?;
+        match node.calls_column {
+            Some(name) => made.telling(name),
+            None => Ok(made),
+        }
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

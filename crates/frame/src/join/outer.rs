@@ -24,16 +24,24 @@ pub(crate) struct OuterExec {
     schema: SchemaRef,
     /// The column that is true where the pairs of a row are over.
     end_column: usize,
+    /// The column that lists the call behind each pair, where it is carried; it is the last one of the schema.
+    calls_column: Option<usize>,
     properties: Arc<PlanProperties>,
 }
 
 impl OuterExec {
-    /// `schema` holds the first columns of the input.
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, kind: JoinType, schema: SchemaRef, end_column: usize) -> OuterExec {
+    /// `schema` holds the first columns of the input, and the column of calls if there is one.
+    pub(crate) fn new(
+        input: Arc<dyn ExecutionPlan>,
+        kind: JoinType,
+        schema: SchemaRef,
+        end_column: usize,
+        calls_column: Option<usize>,
+    ) -> OuterExec {
         let equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         let properties =
             PlanProperties::new(equivalence, Partitioning::UnknownPartitioning(1), EmissionType::Incremental, Boundedness::Bounded);
-        OuterExec { input, kind, schema, end_column, properties: Arc::new(properties) }
+        OuterExec { input, kind, schema, end_column, calls_column, properties: Arc::new(properties) }
     }
 }
 
@@ -93,7 +101,8 @@ impl ExecutionPlan for OuterExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let (kind, end_column, schema) = (self.kind, self.end_column, Arc::clone(&self.schema));
-        let columns: Vec<usize> = (0..schema.fields().len()).collect();
+        let first = schema.fields().len() - usize::from(self.calls_column.is_some());
+        let columns: Vec<usize> = (0..first).chain(self.calls_column).collect();
         let mut matched = false;
         let rows = input.map(move |batch| -> Result<RecordBatch> {
             let batch = batch?;

@@ -20,7 +20,7 @@ use super::pairs::{END_COLUMN, PairsExec};
 use super::pick::InputSide;
 use super::push::reads_only;
 use super::side::PlannedSide;
-use crate::execute::{Keep, PlannedCall, QueryRuntime, SemanticExec, added_fields};
+use crate::execute::{Keep, PlannedCall, QueryRuntime, SemanticExec, added_fields, told_fields};
 use crate::node::SemanticCall;
 
 /// Plans a semantic join over inputs that are planned already.
@@ -57,15 +57,17 @@ pub(crate) fn plan(
     // the row that ends the pairs of another asks nothing, even where the question would make do without the right side
     let guard = ends.then(|| datafusion::physical_expr::expressions::not(Arc::clone(&end))).transpose()?;
     let call = PlannedCall::new(&node.call, arguments, guard);
-    let asked = SemanticExec::try_new(Arc::new(pairs), vec![call], &added, runtime)?;
+    let told = told_fields(std::slice::from_ref(&node.call), node.calls_column.as_deref());
+    let asked = SemanticExec::try_new(Arc::new(pairs), vec![call], &told, runtime)?.telling(node.calls_column.is_some());
     let matches: Arc<dyn PhysicalExpr> = Arc::new(Column::new(added.field(0).name(), columns + usize::from(ends)));
+    let calls = node.calls_column.as_ref().map(|_| columns + usize::from(ends) + added.fields().len());
     if !ends {
-        let keep = Keep { predicate: matches, projection: Some((0..columns).collect()) };
+        let keep = Keep { predicate: matches, projection: Some((0..columns).chain(calls).collect()) };
         return Ok(Arc::new(asked.keeping(keep, None)?));
     }
     let keep = Keep { predicate: Arc::new(BinaryExpr::new(end, SqlOperator::Or, matches)), projection: None };
     let schema: Arc<Schema> = Arc::new(node_schema(node));
-    Ok(Arc::new(OuterExec::new(Arc::new(asked.keeping(keep, None)?), node.kind, schema, columns)))
+    Ok(Arc::new(OuterExec::new(Arc::new(asked.keeping(keep, None)?), node.kind, schema, columns, calls)))
 }
 
 /// The side that an input of the question is read from.

@@ -1,7 +1,7 @@
 //! CSV and TSV. A file is looked through once before the query runs: that gives the types of its columns, the number of
 //! its rows, and every line that cannot be read, by its number.
 
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -135,12 +135,9 @@ fn batch(columns: &mut [CellColumn], rows: usize, schema: &SchemaRef) -> Result<
 
 /// Whether a file ends, white space aside, with something other than a quote.
 fn ends_unquoted(file: &TextFile) -> Result<bool, FrameError> {
-    let mut opened = file.open()?;
-    let size = opened.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    let mut tail = Vec::new();
     // an end that cannot be read is met again, and told, when the rows are read
-    let read = opened.seek(SeekFrom::Start(size.saturating_sub(64))).and_then(|_| opened.read_to_end(&mut tail));
-    Ok(read.is_ok() && !tail.trim_ascii_end().is_empty() && !tail.trim_ascii_end().ends_with(b"\""))
+    let tail = file.open()?.tail(64).unwrap_or_default();
+    Ok(!tail.trim_ascii_end().is_empty() && !tail.trim_ascii_end().ends_with(b"\""))
 }
 
 /// The character between the fields, and what to tell of it: a file named .csv may have semicolons or bars, as some
@@ -179,8 +176,7 @@ fn delimiter_of(header: &[u8]) -> u8 {
 }
 
 fn look_through(file: &TextFile, delimiter: u8, warnings: &mut Vec<String>) -> Result<Layout, FrameError> {
-    let size = file.open()?.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    let whole = size <= LOOKED_THROUGH_BYTES;
+    let whole = file.open()?.about_bytes <= LOOKED_THROUGH_BYTES;
     let mut records = Records::open(file, delimiter, (!whole).then_some(SAMPLED_BYTES))?;
     if !records.next()? {
         warnings.push(format!("{} is empty", file.shown));

@@ -2,7 +2,7 @@
 //! once before the query runs.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -13,6 +13,7 @@ use arrow::json::reader::infer_json_schema_from_iterator;
 use serde_json::Value;
 
 use super::TextFile;
+use super::unpack::Unpacked;
 use crate::answer_type::excerpt;
 use crate::error::FrameError;
 
@@ -131,7 +132,7 @@ fn known_type(data_type: &DataType) -> DataType {
 /// The objects of a file.
 enum Records<'a> {
     /// One object per line.
-    Lines { file: &'a TextFile, lines: BufReader<std::fs::File>, buffer: Vec<u8>, line: usize },
+    Lines { file: &'a TextFile, lines: BufReader<Unpacked>, buffer: Vec<u8>, line: usize },
     /// The objects of an array, or objects that span lines.
     Parsed(std::vec::IntoIter<Value>),
 }
@@ -174,7 +175,9 @@ fn opens_object(line: &[u8]) -> bool {
 }
 
 fn parse_whole(file: &TextFile) -> Result<Vec<Value>, FrameError> {
-    let text = std::fs::read(&file.path).map_err(|error| FrameError::table(format!("{} cannot be read: {error}", file.shown)))?;
+    let mut text = Vec::new();
+    let read = file.open()?.read_to_end(&mut text);
+    read.map_err(|error| FrameError::table(format!("{} cannot be read: {error}", file.shown)))?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let mut objects = Vec::new();
     for value in serde_json::Deserializer::from_slice(text).into_iter::<Value>() {

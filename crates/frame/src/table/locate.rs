@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::TextFile;
+use super::unpack::{Packing, Unpacked};
 use crate::error::{FrameError, nearest};
 
 /// A format that can be read.
@@ -21,10 +22,15 @@ pub(crate) enum Format {
     Text,
 }
 
-const FORMATS: &str = "csv, tsv, jsonl, ndjson, json, parquet, arrow, txt and md";
-const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "zip", "lz4"];
+const FORMATS: &str = "csv, tsv, jsonl, ndjson, json, txt and md, also packed as .gz or .zst, parquet and arrow";
+/// Packed in ways that are not unpacked here.
+const COMPRESSED: [&str; 6] = ["bz2", "xz", "zip", "lz4", "br", "7z"];
 
 impl Format {
+    fn is_text(self) -> bool {
+        !matches!(self, Format::Parquet | Format::Arrow)
+    }
+
     fn of_extension(extension: &str) -> Option<Format> {
         match extension.to_ascii_lowercase().as_str() {
             "csv" => Some(Format::CommaSeparated),
@@ -186,7 +192,12 @@ fn of_one_format(source: &str, files: Vec<TextFile>) -> Result<Source, FrameErro
 }
 
 fn extension_format(path: &Path) -> Option<Format> {
-    path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()))
+    let ending = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().into_owned());
+    match ending(path).filter(|outer| Packing::of_extension(outer).is_some()) {
+        // what holds columns is packed inside, and is read at places that only unpacking would find
+        Some(_) => path.file_stem().and_then(|inner| Format::of_extension(&ending(Path::new(inner))?)).filter(|format| format.is_text()),
+        None => Format::of_extension(&ending(path)?),
+    }
 }
 
 fn format_of(shown: &str, path: &Path) -> Result<Format, FrameError> {
@@ -196,8 +207,20 @@ fn format_of(shown: &str, path: &Path) -> Result<Format, FrameError> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     if COMPRESSED.contains(&extension.as_str()) {
         return Err(FrameError::table(format!(
-            "{shown} is compressed, and compressed files are not read: unpack it, or pipe it in with FROM '-'"
+            "{shown} is compressed in a way that is not read: unpack it, pack it as .gz or .zst, or pipe it in with FROM '-'"
         )));
+    }
+    if let Some(packing) = Packing::of_extension(&extension) {
+        let inner =
+            path.file_stem().map(Path::new).and_then(Path::extension).and_then(|inner| Format::of_extension(&inner.to_string_lossy()));
+        return Err(FrameError::table(match inner {
+            Some(_) => {
+                format!("{shown}: Parquet and Arrow files are compressed inside, and are not read out of {}. Unpack it", packing.name())
+            }
+            None => {
+                format!("the format of {shown} is not known by its ending: write it before .{extension}, such as reviews.csv.{extension}")
+            }
+        }));
     }
     Err(FrameError::table(format!("the format of {shown} is not known by its ending: {FORMATS} are read")))
 }
@@ -206,6 +229,7 @@ fn format_of(shown: &str, path: &Path) -> Result<Format, FrameError> {
 pub(crate) fn sniff(path: &Path) -> Result<Format, FrameError> {
     let mut beginning = Vec::new();
     std::fs::File::open(path)
+        .and_then(Unpacked::open)
         .and_then(|file| file.take(64 * 1024).read_to_end(&mut beginning))
         .map_err(|error| FrameError::table(format!("{} cannot be read: {error}", path.display())))?;
     let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning).trim_ascii_start();

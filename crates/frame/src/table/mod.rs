@@ -8,6 +8,7 @@ mod locate;
 mod named;
 mod scan;
 mod text;
+mod unpack;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -31,6 +32,7 @@ pub(crate) use locate::Format as Readable;
 use locate::{Format, Source};
 pub(crate) use scan::FileScan;
 use scan::FileTable;
+use unpack::Unpacked;
 
 /// The files a session reads.
 pub(crate) struct Tables {
@@ -54,8 +56,10 @@ pub(crate) struct TextFile {
 }
 
 impl TextFile {
-    fn open(&self) -> Result<std::fs::File, FrameError> {
-        std::fs::File::open(&self.path).map_err(|error| FrameError::table(format!("{} cannot be opened: {error}", self.shown)))
+    /// Its text, unpacked if it is packed.
+    fn open(&self) -> Result<Unpacked, FrameError> {
+        let opened = std::fs::File::open(&self.path).and_then(Unpacked::open);
+        opened.map_err(|error| FrameError::table(format!("{} cannot be opened: {error}", self.shown)))
     }
 }
 

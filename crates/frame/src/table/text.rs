@@ -1,6 +1,7 @@
 //! Files of text as rows: one file, one row, with its path, name, text, time of change and size. The text is read only
 //! where the query wants it.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder};
@@ -77,7 +78,8 @@ impl Column {
             Column::Name(builder) => builder.append_value(file.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()),
             Column::Text(builder) => {
                 let cannot = |error: std::io::Error| FrameError::table(format!("{} cannot be read: {error}", file.shown));
-                let bytes = std::fs::read(&file.path).map_err(cannot)?;
+                let mut bytes = Vec::new();
+                file.open()?.read_to_end(&mut bytes).map_err(cannot)?;
                 let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
                 builder.append_value(&text);
                 return Ok(text.len());

@@ -22,7 +22,9 @@ impl Files {
     }
 
     fn with(self, name: &str, content: impl AsRef<[u8]>) -> Files {
-        std::fs::write(self.path(name), content).unwrap();
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
         self
     }
 
@@ -117,7 +119,11 @@ async fn lines_that_cannot_be_read_end_the_query_before_anything_is_asked() {
         .with("list.jsonl", "{\"a\": 1}\n[1]\n")
         .with("mixed.jsonl", "{\"a\": 1}\n{\"a\": {\"b\": 2}}\n")
         .with("not.parquet", "hello")
-        .with("r.csv.gz", "")
+        .with("r.csv.xz", "")
+        .with("r.parquet.gz", "")
+        .with("r.gz", "")
+        .with("cut.csv.gz", &gzip("a\n1\n2\n")[..20])
+        .with("cut.jsonl.zst", &zstandard("{\"a\": 1}\n")[..12])
         .with("r.xlsx", "");
     let mut messages = Vec::new();
     for file in [
@@ -129,7 +135,11 @@ async fn lines_that_cannot_be_read_end_the_query_before_anything_is_asked() {
         "list.jsonl",
         "mixed.jsonl",
         "not.parquet",
-        "r.csv.gz",
+        "r.csv.xz",
+        "r.parquet.gz",
+        "r.gz",
+        "cut.csv.gz",
+        "cut.jsonl.zst",
         "r.xlsx",
         "lonk.csv",
         "*.tsv",
@@ -314,4 +324,70 @@ async fn a_file_named_in_a_query_is_read_anew_by_the_next_one() {
     assert_eq!(crate::fake::count_rows(&rows(&files.session, &files.sql("SELECT a FROM '$r.csv'")).await.unwrap()), 1);
     let files = files.with("r.csv", "b\nx\ny\n");
     assert_eq!(crate::fake::count_rows(&rows(&files.session, &files.sql("SELECT b FROM '$r.csv'")).await.unwrap()), 2);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zstandard(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 3).unwrap()
+}
+
+#[tokio::test]
+async fn packed_texts_are_read_like_those_they_hold() {
+    let table = "a;b\n1;\"x\ny\"\n2;z\n";
+    let two_parts = [gzip("a,b\n1,x\n"), gzip("2,y\n")].concat();
+    let files = Files::new()
+        .with("one.csv.gz", gzip(table))
+        .with("two.CSV.ZST", zstandard(table))
+        .with("parts.csv.gz", two_parts)
+        .with("tabs.tsv.gz", gzip("a\tb\n1\t2\n"))
+        .with("lines.jsonl.gz", gzip("{\"a\": 1}\n{\"a\": 2}\n"))
+        .with("lines.ndjson.zst", zstandard("{\"a\": 1}\n{\"a\": 2}\n"))
+        .with("list.json.zst", zstandard("[{\"a\": 1},\n {\"a\": 2}]"))
+        .with("note.md.gz", gzip("# Title"))
+        .with("misnamed.csv", gzip("a\n7\n"));
+    let sum = "SELECT count(*) AS n, sum(a) AS a FROM";
+    for file in ["one.csv.gz", "two.CSV.ZST", "parts.csv.gz", "lines.jsonl.gz", "lines.ndjson.zst", "list.json.zst"] {
+        assert!(files.table(&format!("{sum} '${file}'")).await.contains("| 2 | 3 |"), "{file}");
+    }
+    assert!(files.table(&format!("{sum} '$tabs.tsv.gz'")).await.contains("| 1 | 1 |"));
+    assert!(files.table(&format!("{sum} '$misnamed.csv'")).await.contains("| 1 | 7 |"));
+    assert!(files.table("SELECT b FROM '$two.CSV.ZST' WHERE a = 1").await.contains("| x |"));
+    assert!(files.table("SELECT text, name FROM '$note.md.gz'").await.contains("| # Title | note.md.gz |"));
+    // packed and plain ones of one format are one table
+    let files = files.with("more/a.csv", "a\n1\n").with("more/b.csv.gz", gzip("a\n2\n")).with("more/c.csv.zst", zstandard("a\n3\n"));
+    assert!(files.table(&format!("{sum} '$more/*'")).await.contains("| 3 | 6 |"));
+    assert!(files.table(&format!("{sum} '$more'")).await.contains("| 3 | 6 |"));
+}
+
+#[tokio::test]
+async fn parquet_is_read_however_it_is_compressed() {
+    use corsac_frame::datafusion::parquet::arrow::ArrowWriter;
+    use corsac_frame::datafusion::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+    use corsac_frame::datafusion::parquet::file::properties::WriterProperties;
+
+    let column: corsac_frame::arrow::array::ArrayRef = std::sync::Arc::new(corsac_frame::arrow::array::Int64Array::from(vec![1, 2]));
+    let batch = corsac_frame::arrow::array::RecordBatch::try_from_iter([("a", column)]).unwrap();
+    let ways = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4_RAW,
+        Compression::LZ4,
+    ];
+    for way in ways {
+        let mut bytes = Vec::new();
+        let properties = WriterProperties::builder().set_compression(way).build();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let files = Files::new().with("t.parquet", bytes);
+        assert!(files.table("SELECT sum(a) AS a FROM '$t.parquet'").await.contains("| 3 |"), "{way}");
+    }
 }

@@ -108,3 +108,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_row_of_a_result_finds_its_calls() {
+    let ledger = Ledger::in_memory().unwrap();
+    let run = ledger.start_run(start("q")).unwrap();
+    let other = ledger.start_run(start("other")).unwrap();
+    (0..5).for_each(|number| ledger.note(answered(&run, number)));
+    let row = |calls: &[u64], more| ResultRow { calls: calls.iter().map(|number| fingerprint(*number)).collect(), more };
+    ledger.note_results(&run, &[row(&[1], 0), row(&[], 0), row(&[4, 2], 70)]);
+    ledger.note_results(&other, &[row(&[3], 0)]);
+    ledger.note_results(&run, &[]);
+    ledger.note_results(&RunId::unrecorded(), &[row(&[1], 0)]);
+    ledger.note_results(&run, &[row(&[0], 0)]);
+    wait(ledger.flush()).unwrap();
+    let found = |number| ledger.result_row(&run, number).unwrap();
+    assert_eq!(found(0), Some(row(&[1], 0)));
+    assert_eq!(found(1), Some(ResultRow::default()));
+    assert_eq!(found(2), Some(row(&[4, 2], 70)));
+    assert_eq!(found(3), Some(row(&[0], 0)));
+    assert_eq!((found(4), found(u64::MAX)), (None, None));
+    assert_eq!(ledger.result_row(&other, 0).unwrap(), Some(row(&[3], 0)));
+    assert_eq!((ledger.result_rows(&run).unwrap(), ledger.result_rows(&other).unwrap()), (4, 1));
+    let calls = ledger.calls_named(&run, &found(2).unwrap().calls).unwrap();
+    assert_eq!(calls.iter().map(|call| call.row).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!(ledger.calls_named(&run, &[]).unwrap(), []);
+}
