@@ -13,6 +13,9 @@ use super::settled::Settled;
 pub(crate) struct Memory {
     young: Generation,
     old: Generation,
+    /// Outcomes that are never forgotten.
+    kept: Generation,
+    keeps_matches: bool,
     most_entries: usize,
     most_bytes: usize,
 }
@@ -32,6 +35,8 @@ impl Memory {
         Memory {
             young: Generation::default(),
             old: Generation::default(),
+            kept: Generation::default(),
+            keeps_matches: false,
             most_entries: (most_entries / 2).max(1),
             most_bytes: most_bytes / 2,
         }
@@ -39,7 +44,7 @@ impl Memory {
 
     /// The outcome for an input, if it is remembered.
     pub(crate) fn get(&mut self, input: &[u8]) -> Option<Arc<Settled>> {
-        if let Some(settled) = self.young.entries.get(input) {
+        if let Some(settled) = self.kept.entries.get(input).or_else(|| self.young.entries.get(input)) {
             return Some(Arc::clone(settled));
         }
         let (input, settled) = self.old.entries.remove_entry(input)?;
@@ -48,8 +53,18 @@ impl Memory {
         Some(found)
     }
 
+    /// From now on what turns out to be true is never forgotten, whatever the bounds: a join's samples hold few matches, and each
+    /// of them comes again as a row.
+    pub(crate) fn keep_matches(&mut self, keeps: bool) {
+        self.keeps_matches = keeps;
+    }
+
     /// Remembers an outcome. One that alone would fill the memory is left out.
     pub(crate) fn insert(&mut self, input: Box<[u8]>, settled: Arc<Settled>) {
+        if self.keeps_matches && settled.is_true() {
+            self.kept.entries.insert(input, settled);
+            return;
+        }
         let bytes = input.len() + settled.weight() + ENTRY_BYTES;
         if bytes > self.most_bytes {
             return;

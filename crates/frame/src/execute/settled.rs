@@ -74,6 +74,11 @@ impl Settled {
         self.end.as_ref().ok().map(|answered| &answered.value)
     }
 
+    /// Whether the answer is yes.
+    pub(crate) fn is_true(&self) -> bool {
+        self.value() == Some(&Value::Bool(true))
+    }
+
     /// About how many bytes this keeps alive.
     pub(crate) fn weight(&self) -> usize {
         std::mem::size_of::<Settled>()

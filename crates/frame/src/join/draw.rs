@@ -1,5 +1,8 @@
 //! Chance by a seed: the same numbers on every machine and in every version, which generators of libraries do not promise.
 
+/// Above this a Poisson draw is as good as a normal one.
+const MANY: f64 = 16.0;
+
 /// Numbers that look like chance (Steele, Lea and Flood's SplitMix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Draw {
@@ -29,6 +32,31 @@ impl Draw {
     /// A number from 0 up to, but not including, 1.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A draw that is nearly normal, of mean 0 and variance 1.
+    pub(crate) fn normal(&mut self) -> f64 {
+        // six even draws have a variance of a half; no more than basic arithmetic, so that every machine draws the same
+        let sum: f64 = (0..6).map(|_| self.unit()).sum();
+        (sum - 3.0) * std::f64::consts::SQRT_2
+    }
+
+    /// An exponential draw of mean 1.
+    pub(crate) fn exponential(&mut self) -> f64 {
+        -(1.0 - self.unit()).ln()
+    }
+
+    /// How many of things come that are rare and do not know of each other, where so many are expected.
+    pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
+        if mean > MANY {
+            return (mean + mean.sqrt() * self.normal()).round().max(0.0);
+        }
+        let (least, mut product, mut count) = ((-mean).exp(), self.unit(), 0.0);
+        while product > least {
+            product *= self.unit();
+            count += 1.0;
+        }
+        count
     }
 
     /// So many different numbers below `below`, or all of them, in no order.
@@ -66,6 +94,12 @@ mod tests {
         assert_eq!(some.len(), 40);
         assert!(some.iter().all(|number| *number < 1_000) && some.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(draw.some_of(3, 9), [0, 1, 2]);
+        let mut mean = |of: &dyn Fn(&mut Draw) -> f64| (0..20_000).map(|_| of(&mut draw)).sum::<f64>() / 20_000.0;
+        let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 0.05 * wanted.max(1.0), "{found} for {wanted}");
+        near(mean(&|draw| draw.normal()), 0.0);
+        near(mean(&|draw| draw.normal().powi(2)), 1.0);
+        near(mean(&|draw| draw.exponential()), 1.0);
+        [0.0, 0.3, 7.0, 300.0].into_iter().for_each(|wanted| near(mean(&|draw| draw.poisson(wanted)), wanted));
         assert_eq!(draw.below(0), 0);
         assert!((0..100).all(|_| draw.unit() < 1.0));
     }

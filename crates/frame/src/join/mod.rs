@@ -1,11 +1,13 @@
 //! Joins by meaning: which pairs of rows are worth asking about, and which rows lie nearest to each other.
 
+mod belief;
 mod calibrate;
 mod draw;
 mod foretell;
 mod judge;
 mod nearest;
 mod nearest_node;
+mod nearness;
 mod node;
 mod outer;
 mod pairs;
@@ -14,6 +16,7 @@ mod plan;
 mod push;
 mod side;
 mod similarity;
+mod survey;
 mod threshold;
 mod vectors;
 mod way;

@@ -21,7 +21,9 @@ use datafusion::physical_plan::{
 };
 use futures::{TryStreamExt, stream};
 
-use super::calibrate::Calibration;
+use super::calibrate::{Calibrated, Calibration};
+use super::draw::Draw;
+use super::nearness::Nearness;
 use super::pick::{InputSide, Picked, Picking, as_choice};
 use super::side::{PlannedSide, Side, SideVectors};
 use super::way::{Choice, Circumstances, Prices, Way, choose};
@@ -164,9 +166,11 @@ impl PairsExec {
                 let vectors =
                     futures::try_join!(self.left.vectors(&left, Arc::clone(&context)), self.right.vectors(&right, Arc::clone(&context)))?;
                 let (of_left, of_right) = SideVectors::prepared(vectors.0, vectors.1, Metric::Cosine)?;
-                let calibration = Calibration { pairs: &self, left: &left, right: &right, of_left: &of_left, of_right: &of_right };
-                let found = calibration.run(self.wish, context).await?;
-                Pick::Near { of_left, of_right, least: found.least, besides: found.besides }
+                let mut draw = Draw::new(self.wish.seed);
+                let nearness = Nearness::new(of_left, of_right, &mut draw);
+                let calibration = Calibration { pairs: &self, left: &left, right: &right, nearness: &nearness };
+                let found = calibration.run(self.wish, &mut draw, context).await?;
+                Pick::Near { nearness: Box::new(nearness), found }
             }
             Way::Classify => {
                 let picking = Picking { pairs: &self, left: &left, right: &right };
@@ -234,14 +238,9 @@ enum Pick {
     All(Vec<u32>),
     /// Those of these values of the right side, by the value of the left one.
     Chosen(Picked),
-    Near {
-        of_left: SideVectors,
-        of_right: SideVectors,
-        /// The least similarity of a pair; none if every pair is worth asking about.
-        least: Option<f32>,
-        /// Values of the right side that match a value of the left one though they lie farther away: the sample found them.
-        besides: std::collections::HashMap<u32, Vec<u32>>,
-    },
+    /// Those that lie near enough, and those that the samples found to match though they lie farther away. Pairs of the samples
+    /// that do not match are left out: nobody asks about them again.
+    Near { nearness: Box<Nearness>, found: Calibrated },
 }
 
 impl Pick {
@@ -305,19 +304,18 @@ impl Emitter {
                     rows.sort_unstable();
                     self.waiting.extend(rows.into_iter().map(|right| (row, Some(right))));
                 }
-                Pick::Near { of_left, of_right, least, besides } => {
+                Pick::Near { nearness, found } => {
                     let mut rights: Vec<u32> = Vec::new();
-                    if let Some(vector) = of_left.vector_of.get(value as usize).copied().flatten() {
-                        let vector = of_left.vectors.row(vector as usize);
-                        of_right.vectors.similarities(Metric::Cosine, vector, &mut self.scratch);
-                        let near = self.scratch.iter().zip(&of_right.value_of);
-                        let near = near.filter(|(similarity, _)| least.is_none_or(|least| **similarity >= least));
-                        rights.extend(near.map(|(_, value)| *value));
+                    let known = found.known.get(&value);
+                    if let Some(vector) = nearness.of_left.vector_of.get(value as usize).copied().flatten() {
+                        nearness.of_row(vector as usize, &mut self.scratch);
+                        let near = self.scratch.iter().zip(&nearness.of_right.value_of);
+                        let near = near.filter(|(near, _)| found.least.is_none_or(|least| **near >= least)).map(|(_, value)| *value);
+                        rights.extend(near.filter(|right| known.is_none_or(|known| !known.contains_key(right))));
                     }
-                    rights.extend(besides.get(&value).into_iter().flatten());
+                    rights.extend(known.into_iter().flatten().filter(|(_, matches)| **matches).map(|(right, _)| *right));
                     let mut rows: Vec<u32> = rights.iter().flat_map(|value| &self.right.rows_of[*value as usize]).copied().collect();
                     rows.sort_unstable();
-                    rows.dedup();
                     self.waiting.extend(rows.into_iter().map(|right| (row, Some(right))));
                 }
             }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::Wish;
 use super::draw::Draw;
+use super::judge::Verdict;
 use super::pairs::PairsExec;
 use super::side::Side;
 use crate::bind::BoundCall;
@@ -173,15 +174,16 @@ impl Picking<'_> {
         let judged = self.pairs.judged(self.left, self.right, &pairs, context).await?;
         let missed = left_out as f64 * share(&judged);
         let enough = missed <= 0.0 || found / (found + missed) >= wish.recall();
-        let strays = pairs.iter().zip(&judged).filter(|(_, matches)| **matches == Some(true)).map(|(pair, _)| *pair);
+        let strays = pairs.iter().zip(&judged).filter(|(_, verdict)| **verdict == Verdict::Match).map(|(pair, _)| *pair);
         Ok(enough.then(|| strays.collect()))
     }
 }
 
 /// The share of those judged that match.
-fn share(judged: &[Option<bool>]) -> f64 {
-    let known = judged.iter().flatten().count();
-    judged.iter().filter(|matches| **matches == Some(true)).count() as f64 / known.max(1) as f64
+fn share(judged: &[Verdict]) -> f64 {
+    let known = judged.iter().filter_map(|verdict| verdict.matches());
+    let (count, matches) = known.fold((0, 0), |(count, matches), one| (count + 1, matches + u32::from(one)));
+    f64::from(matches) / f64::from(count.max(1))
 }
 
 #[cfg(test)]

@@ -106,6 +106,25 @@ impl Vectors {
         self
     }
 
+    /// Vectors of length one, each moved away from the middle of all by half of the way: what all texts of a side share, such
+    /// as the words that every one begins with, tells little of any. By half, because where the whole is taken off, sides
+    /// that lie apart for good reasons fall together.
+    pub(crate) fn apart(self) -> Vectors {
+        let mut vectors = self.normalized();
+        let count = vectors.len().max(1) as f64;
+        let mut middle = vec![0.0f64; vectors.dimensions];
+        for vector in vectors.rows() {
+            middle.iter_mut().zip(vector).for_each(|(sum, number)| *sum += f64::from(*number));
+        }
+        for vector in vectors.values.chunks_exact_mut(vectors.dimensions.max(1)) {
+            // one without a direction keeps none
+            if vector.iter().any(|number| *number != 0.0) {
+                vector.iter_mut().zip(&middle).for_each(|(number, sum)| *number -= (0.5 * sum / count) as f32);
+            }
+        }
+        vectors.normalized()
+    }
+
     /// How near each vector is to one, in order.
     pub(crate) fn similarities(&self, metric: Metric, one: &[f32], into: &mut Vec<f32>) {
         into.clear();
@@ -182,6 +201,17 @@ mod tests {
         let some = Metric::Cosine.prepare(some);
         assert_eq!(some.nearest(Metric::Cosine, &[1.0, 0.0], 3), [Neighbour { row: 0, similarity: 0.0 }]);
         assert_eq!(Vectors::new(0).nearest(Metric::Dot, &[], 3), []);
+    }
+
+    #[test]
+    fn what_all_share_is_half_taken_off() {
+        let shared = vectors(&[&[10.0, 1.0, 0.0], &[10.0, 0.0, 1.0], &[0.0, 0.0, 0.0]]);
+        let cosine = |vectors: &Vectors| dot(vectors.row(0), vectors.row(1));
+        let (before, after) = (cosine(&shared.clone().normalized()), cosine(&shared.apart()));
+        assert!(before > 0.98 && after < before - 0.005, "{before} {after}");
+        let one = vectors(&[&[3.0, 4.0]]).apart();
+        assert!((one.row(0)[0] - 0.6).abs() < 1e-6 && (one.row(0)[1] - 0.8).abs() < 1e-6, "one alone keeps its direction");
+        assert_eq!(vectors(&[&[0.0, 0.0], &[1.0, 0.0]]).apart().row(0), [0.0, 0.0]);
     }
 
     proptest! {

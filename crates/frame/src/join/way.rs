@@ -4,7 +4,8 @@
 use corsac_wire::Usd;
 
 use super::pick::{SAMPLED_CHOSEN, sample_size};
-use super::threshold::{SAMPLED_PER_STRATUM, strata_count};
+use super::survey::strata_count;
+use super::threshold::first_sample;
 
 /// A way of joining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +80,7 @@ pub(crate) fn fewest_questions(known: &Circumstances, way: Way) -> u64 {
     let pairs = known.left.saturating_mul(known.right);
     match way {
         Way::Cross => known.all_pairs(),
-        Way::Embedding => strata_count(pairs, known.left.max(known.right)).saturating_mul(SAMPLED_PER_STRATUM as u64).min(pairs),
+        Way::Embedding => sampled(pairs, known.left.max(known.right)),
         Way::Classify => sample_size(pairs, 0.0, known.recall),
     }
 }
@@ -174,8 +175,7 @@ fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
                 return None;
             }
             let larger = known.left.max(known.right);
-            let sampled = strata_count(pairs, larger).saturating_mul(SAMPLED_PER_STRATUM as u64);
-            let questions = larger.saturating_mul(PAIRS_PER_ROW).saturating_add(sampled).min(pairs);
+            let questions = larger.saturating_mul(PAIRS_PER_ROW).saturating_add(sampled(pairs, larger)).min(pairs);
             let texts = known.left.saturating_add(known.right);
             let embedded = known.left.saturating_mul(known.left_tokens).saturating_add(known.right.saturating_mul(known.right_tokens));
             let prices = known.prices.unwrap_or_else(Prices::usual);
@@ -201,6 +201,11 @@ fn expect(known: &Circumstances, way: Way) -> Option<Expected> {
             Some(Expected { way, questions, choices: many, texts: 0, cost: Usd::from_pico(chosen.pico().saturating_add(asked.pico())) })
         }
     }
+}
+
+/// Pairs in the first samples of the strata.
+fn sampled(pairs: u64, larger: u64) -> u64 {
+    strata_count(pairs, larger).saturating_mul(first_sample(pairs)).min(pairs)
 }
 
 fn priced(known: &Circumstances, questions: u64, tokens: u64, answer: u64) -> Usd {
