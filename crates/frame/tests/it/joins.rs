@@ -88,6 +88,11 @@ fn session(fake: &Arc<Fake>, left: &[Option<&str>], right: &[Option<&str>]) -> S
 
 fn session_with(fake: &Arc<Fake>, left: &[Option<&str>], right: &[Option<&str>], options: SessionOptions) -> Session {
     let session = Session::new(Arc::clone(fake) as Arc<dyn Ask>, run(), options);
+    register(&session, left, right);
+    session
+}
+
+fn register(session: &Session, left: &[Option<&str>], right: &[Option<&str>]) {
     for (name, texts) in [("a", left), ("b", right)] {
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..texts.len() as i64));
         let texts: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
@@ -95,7 +100,6 @@ fn session_with(fake: &Arc<Fake>, left: &[Option<&str>], right: &[Option<&str>],
         let provider = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
         session.register_provider(name, Arc::new(provider)).unwrap();
     }
-    session
 }
 
 fn numbered(side: &str, count: usize) -> Vec<Option<String>> {
@@ -150,6 +154,29 @@ async fn vectors_that_know_nothing_cost_questions_and_no_matches() {
         assert!(found.len() >= 114, "seed {seed}: {} of 120 matches found", found.len());
         assert!((7_200..=14_400).contains(&questions(&fake)), "seed {seed}: {} of 14400 pairs asked", questions(&fake));
     }
+}
+
+/// Each pair of texts that belongs together shares two of its own words, beside those that all of a side share.
+#[tokio::test(start_paused = true)]
+async fn the_simulators_vectors_find_the_matches_through_the_whole_engine() {
+    const ROWS: usize = 200;
+    let (voiced, session) = crate::voiced::judged(|user| {
+        let (left, right) = user.split_once(" ~ ").unwrap();
+        number_in(left) == number_in(right)
+    });
+    // numbers as words: what a text shares with another is no more than these
+    let word = |number: usize| ["ba", "de", "ki", "lo", "mu", "na", "po", "ri", "su", "ta"].map(String::from)[number % 10].clone();
+    let words = |number: usize| format!("{}{}{} v{number}x", word(number), word(number / 10), word(number / 100));
+    let left: Vec<Option<String>> =
+        (0..ROWS).map(|number| Some(format!("The order of {} came late and was broken", words(number)))).collect();
+    let right: Vec<Option<String>> =
+        (0..ROWS).map(|number| Some(format!("How to send back {} when it is damaged", words(number)))).collect();
+    register(&session, &texts_of(&left), &texts_of(&right));
+    let sql = format!("SELECT a.id, b.id FROM a JOIN b ON {}", on("strategy => 'embedding'"));
+    let found = matches(&rows(&session, &sql).await.unwrap());
+    assert!(found.len() >= ROWS * 95 / 100 && found.iter().all(|(one, other)| one == other), "{} found", found.len());
+    let pairs = voiced.count() - 2 * ROWS;
+    assert!(pairs <= ROWS * ROWS / 10, "{pairs} of {} pairs asked", ROWS * ROWS);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub(crate) struct Voiced {
     simulator: SimExchange,
     /// Questions and texts to embed so far.
     asked: AtomicUsize,
+    /// What a question about two texts is answered with, where vectors are to be the simulator's own.
+    verdict: Option<fn(&str) -> bool>,
 }
 
 impl Voiced {
@@ -38,13 +40,15 @@ impl Exchange for Voiced {
             let inputs = inputs.as_array().cloned().unwrap_or_else(|| vec![inputs.clone()]);
             self.asked.fetch_add(inputs.len(), Ordering::SeqCst);
             let Some(vectors) = said.get_mut("data").and_then(Value::as_array_mut) else { panic!("no vectors: {said} for {question}") };
-            for (vector, input) in vectors.iter_mut().zip(&inputs) {
+            for (vector, input) in vectors.iter_mut().zip(&inputs).filter(|_| self.verdict.is_none()) {
                 vector["embedding"] = vector_of(input.as_str().unwrap());
             }
         } else if let Some(messages) = question.get("messages").and_then(Value::as_array) {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let user = messages.last().and_then(|message| message["content"].as_str()).unwrap();
-            if user.contains("[fail]") {
+            if let Some(verdict) = self.verdict {
+                said["choices"][0]["message"]["content"] = json!(json!({ "answer": verdict(user) }).to_string());
+            } else if user.contains("[fail]") {
                 reply.status = 403;
                 said = json!({ "error": { "code": 403, "message": "Input flagged", "metadata": { "reasons": ["told to"], "flagged_input": "[fail]" } } });
             } else {
@@ -75,8 +79,17 @@ impl Exchange for Voiced {
 
 /// A session whose calls go to the simulator. Answers of earlier queries do not count, as with the stand-in.
 pub(crate) fn session() -> (Arc<Voiced>, Session) {
+    session_with(None)
+}
+
+/// The same with the simulator's vectors, and questions answered by a rule.
+pub(crate) fn judged(verdict: fn(&str) -> bool) -> (Arc<Voiced>, Session) {
+    session_with(Some(verdict))
+}
+
+fn session_with(verdict: Option<fn(&str) -> bool>) -> (Arc<Voiced>, Session) {
     let simulator = Simulator::new(SimConfig::from_script("latency_ms = 0\ngeneration_delay_ms = 0").unwrap()).unwrap();
-    let voiced = Arc::new(Voiced { simulator: SimExchange::new(simulator, STARTED_MS, Vec::new()), asked: AtomicUsize::new(0) });
+    let voiced = Arc::new(Voiced { simulator: SimExchange::new(simulator, STARTED_MS, Vec::new()), asked: AtomicUsize::new(0), verdict });
     let ledger = Ledger::in_memory().unwrap();
     let start = RunStart {
         started_ms: STARTED_MS,
