@@ -156,15 +156,7 @@ impl Dispatcher {
         let mut journey = self.set_out(&call, &routes, &CancellationToken::new()).await?;
         match self.travel_in_time(&call, &routes, &mut journey, &Listener::nobody()).await {
             Ok((Validated { value: Value::Array(vectors), .. }, served)) if vectors.len() == distinct.len() => {
-                let answer = Answer {
-                    value: Arc::new(Value::Null),
-                    model: served.model,
-                    provider: served.provider,
-                    cost: journey.cost,
-                    attempts: journey.requests,
-                    source: Source::Asked,
-                    usage: served.usage,
-                };
+                let answer = journey.answer(Value::Null, served);
                 Ok((vectors, answer, journey.attempts))
             }
             Ok((validated, _)) => {

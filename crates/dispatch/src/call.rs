@@ -284,6 +284,11 @@ pub trait Ask: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether the model that such calls ask first takes functions, as far as that is known.
+    async fn takes_tools(&self, _settings: &CallSettings) -> bool {
+        false
+    }
+
     /// What tokens cost of the model that such calls ask first, or of the embedding model for `vectors`, where that is known.
     fn pricing(&self, _settings: &CallSettings, _vectors: bool) -> Option<Pricing> {
         None

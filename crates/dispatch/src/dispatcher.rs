@@ -21,6 +21,7 @@ use crate::earlier::{Share, earlier_truths};
 use crate::flight::{Flights, Pilot, Seat};
 use crate::forecast::SizesAtHand;
 use crate::gate::Gate;
+use crate::journey::Quest;
 use crate::lessons::LessonBook;
 use crate::outlook::Outlooks;
 use crate::purse::Purses;
@@ -66,6 +67,8 @@ impl Dispatcher {
     /// A dispatcher over several doors; routes name them by their place. A route to a door that is not there is not taken.
     pub fn over(doors: Vec<Door>, ledger: Ledger, clock: Arc<dyn Clock>, settings: Settings) -> Dispatcher {
         let prices = RwLock::new(settings.prices.clone());
+        // where it cannot be told, the ledger stays as careful as it is
+        let _ = ledger.keep(settings.memory.durability);
         let keys: Vec<Arc<str>> = doors.iter().filter_map(|door| door.key_label.clone()).collect();
         Dispatcher {
             gate: Gate::new(Arc::clone(&clock), settings.ceilings.run),
@@ -203,7 +206,7 @@ impl Dispatcher {
         let routes = self.routes_of(&call)?;
         let fingerprint = self.fingerprint(&call, &routes);
         if call.settings.fresh {
-            return self.ask_anew(fingerprint, &routes, &call, abandoned, listener).await;
+            return self.ask_anew(Quest { fingerprint, routes: &routes, call: &call, abandoned, listener }).await;
         }
         loop {
             match self.flights.board(fingerprint) {
@@ -215,39 +218,26 @@ impl Dispatcher {
                     }
                     // the one who asked went away without an answer: ask in its place
                 }
-                Seat::Pilot(pilot) => return self.pilot(pilot, fingerprint, &routes, &call, abandoned, listener).await,
+                Seat::Pilot(pilot) => {
+                    return self.pilot(pilot, Quest { fingerprint, routes: &routes, call: &call, abandoned, listener }).await;
+                }
             }
         }
     }
 
-    async fn pilot(
-        &self,
-        pilot: Pilot,
-        fingerprint: Fingerprint,
-        routes: &[Route],
-        call: &Call,
-        abandoned: &CancellationToken,
-        listener: &Listener,
-    ) -> Outcome {
-        let outcome = match self.recall(fingerprint, call) {
+    async fn pilot(&self, pilot: Pilot, quest: Quest<'_>) -> Outcome {
+        let outcome = match self.recall(quest.fingerprint, quest.call) {
             Ok(Some(answer)) => Ok(answer),
-            Ok(None) => self.ask_anew(fingerprint, routes, call, abandoned, listener).await,
+            Ok(None) => self.ask_anew(quest).await,
             Err(failure) => Err(failure),
         };
         pilot.land(&outcome);
         outcome
     }
 
-    async fn ask_anew(
-        &self,
-        fingerprint: Fingerprint,
-        routes: &[Route],
-        call: &Call,
-        abandoned: &CancellationToken,
-        listener: &Listener,
-    ) -> Outcome {
-        let span = trace::call_span(call);
-        let outcome = self.ask_model(fingerprint, routes, call, abandoned, listener).instrument(span.clone()).await;
+    async fn ask_anew(&self, quest: Quest<'_>) -> Outcome {
+        let span = trace::call_span(quest.call);
+        let outcome = self.ask_model(quest).instrument(span.clone()).await;
         trace::close_call(&span, &outcome);
         outcome
     }
@@ -328,6 +318,10 @@ impl Ask for Dispatcher {
         };
         let context = routes.iter().filter_map(context).min()?;
         Some(context.saturating_sub(u64::from(settings.max_tokens.unwrap_or(512))).max(context / 2))
+    }
+
+    async fn takes_tools(&self, settings: &CallSettings) -> bool {
+        self.functions_can_go(settings).await
     }
 
     fn pricing(&self, settings: &CallSettings, vectors: bool) -> Option<Pricing> {

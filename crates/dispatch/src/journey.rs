@@ -1,6 +1,7 @@
 //! A call's way to its answer: admit, exchange, read, remedy, until there is an answer or nothing is left to try; then
 //! record, and only then release.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use corsac_ledger::{AttemptRecord, CallOutcome, CostSource, Fingerprint, Usage};
 use corsac_policy::{Course, Ending, Fault, FaultClass, Step, estimated_tokens, remedy};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -21,7 +23,7 @@ use crate::outlook::Outlook;
 use crate::purse::Slips;
 use crate::read::{Reading, Validated};
 use crate::record::{answer_text, call_record, failed_outcome, stored, usage};
-use crate::stream::Listener;
+use crate::stream::{Listener, Sense};
 use crate::{Answer, Call, Contract, Dispatcher, Failure, FailureKind, Outcome, Route, Source, trace};
 
 /// After so many calls in a row without a connection, the rest need not try.
@@ -47,6 +49,31 @@ pub(crate) struct Journey {
     pub(crate) abandoned: CancellationToken,
 }
 
+/// A call on its way, and who waits for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Quest<'a> {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) routes: &'a [Route],
+    pub(crate) call: &'a Call,
+    pub(crate) abandoned: &'a CancellationToken,
+    pub(crate) listener: &'a Listener,
+}
+
+impl Journey {
+    /// The answer that it came to.
+    pub(crate) fn answer(&self, value: Value, served: Served) -> Answer {
+        Answer {
+            value: Arc::new(value),
+            model: served.model,
+            provider: served.provider,
+            cost: self.cost,
+            attempts: self.requests,
+            source: Source::Asked,
+            usage: served.usage,
+        }
+    }
+}
+
 /// Who gave the answer.
 pub(crate) struct Served {
     pub(crate) model: Arc<str>,
@@ -56,14 +83,8 @@ pub(crate) struct Served {
 
 impl Dispatcher {
     /// Asks until there is an answer or nothing is left to try; records what happened; only then lets the answer go.
-    pub(crate) async fn ask_model(
-        &self,
-        fingerprint: Fingerprint,
-        routes: &[Route],
-        call: &Call,
-        abandoned: &CancellationToken,
-        listener: &Listener,
-    ) -> Outcome {
+    pub(crate) async fn ask_model(&self, quest: Quest<'_>) -> Outcome {
+        let Quest { fingerprint, routes, call, abandoned, listener } = quest;
         let mut journey = match self.set_out(call, routes, abandoned).await {
             Ok(journey) => journey,
             Err(failure) => {
@@ -74,16 +95,9 @@ impl Dispatcher {
         let result = self.travel_in_time(call, routes, &mut journey, listener).await;
         match result {
             Ok((validated, served)) => {
-                let answer = Answer {
-                    value: Arc::new(validated.value),
-                    model: served.model,
-                    provider: served.provider,
-                    cost: journey.cost,
-                    attempts: journey.requests,
-                    source: Source::Asked,
-                    usage: served.usage,
-                };
-                let kept = stored(&answer, &call.contract, served.usage, validated.repaired, self.clock.epoch_ms());
+                let usage = served.usage;
+                let answer = journey.answer(validated.value, served);
+                let kept = stored(&answer, &call.contract, usage, validated.repaired, self.clock.epoch_ms());
                 let record = call_record(fingerprint, call, CallOutcome::Answered(kept), journey.attempts);
                 self.ledger.record(record).await.map_err(|error| Failure::ledger(&error))?;
                 if validated.repaired {
@@ -327,7 +341,8 @@ impl Dispatcher {
         let request = Request::post(path, body, self.settings.timeout_of(route)).first_byte(deadlines.first_byte);
         let temperature = call.settings.temperature.or(self.settings.request_for(&call.settings, route).temperature);
         let span = trace::span(call, model, course.max_tokens, temperature, door, &self.settings);
-        let reading = listener.hear(door, request, deadlines, call, course.strategy, self.clock.epoch_ms()).instrument(span.clone()).await;
+        let sense = Sense { deadlines, call, strategy: course.strategy, now_ms: self.clock.epoch_ms() };
+        let reading = listener.hear(door, request, sense).instrument(span.clone()).await;
         let used = usage(&reading);
         let (cost, cost_source) = self.price(&reading, call, pricing.as_ref(), used, door).await;
         trace::close(&span, call, &reading, cost, &self.settings);
@@ -496,8 +511,9 @@ fn named_limit(reading: &Reading) -> Option<u64> {
 
 /// Calls of one operator of one run are one caller; they take turns with others.
 fn caller(call: &Call) -> u64 {
-    let hash = Fingerprint::of([call.origin.run.as_str().as_bytes(), call.origin.operator.as_bytes()]).to_string();
-    u64::from_str_radix(hash.get(..16).unwrap_or("0"), 16).unwrap_or(0)
+    let mut hasher = DefaultHasher::new();
+    (call.origin.run.as_str(), &*call.origin.operator).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a reply says about whether the model is up.

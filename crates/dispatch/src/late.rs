@@ -60,6 +60,13 @@ impl Ask for LateAsk {
         self.opened.get().and_then(|(dispatcher, _)| dispatcher.prompt_room(settings))
     }
 
+    async fn takes_tools(&self, settings: &CallSettings) -> bool {
+        match self.opened.get() {
+            Some((dispatcher, _)) => dispatcher.takes_tools(settings).await,
+            None => false,
+        }
+    }
+
     fn pricing(&self, settings: &CallSettings, vectors: bool) -> Option<Pricing> {
         match self.opened.get() {
             Some((dispatcher, _)) => dispatcher.pricing(settings, vectors),

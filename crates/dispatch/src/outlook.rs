@@ -9,7 +9,7 @@ use corsac_wire::catalog::Pricing;
 use parking_lot::Mutex;
 
 use crate::atlas::ENDPOINTS_AGE_MS;
-use crate::{Call, Contract, Dispatcher, Failure, FailureKind, Route, compose};
+use crate::{Call, CallSettings, Contract, Dispatcher, Failure, FailureKind, Route, compose};
 
 /// What is known of a route for one kind of call.
 #[derive(Debug, Clone, Default)]
@@ -181,10 +181,10 @@ impl Dispatcher {
         outlook
     }
 
-    /// Whether a call with functions can go over the first route of a model (the default one's where none is named): what
-    /// the catalog says of an endpoint there. The embedded model takes none; a server with OpenAI's API is taken to.
-    pub async fn takes_tools(&self, model: Option<&str>) -> bool {
-        let Ok(routes) = self.settings.routes_for(model, None) else { return false };
+    /// Whether a call with functions can go over the first route of such calls: what the catalog says of an endpoint there. The
+    /// embedded model takes none; a server with OpenAI's API is taken to.
+    pub(crate) async fn functions_can_go(&self, settings: &CallSettings) -> bool {
+        let Ok(routes) = self.settings.routes_for(settings.model.as_deref(), settings.profile.as_deref()) else { return false };
         let Some((route, door)) = routes.iter().find_map(|route| Some((route, self.doors.get(route.door)?))) else { return false };
         if !door.exchange.routes() {
             return compose::Speech::of(door.exchange.as_ref()) == compose::Speech::OpenAi;
@@ -196,7 +196,7 @@ impl Dispatcher {
             system: "".into(),
             user: String::new(),
             contract: Contract::Turn(Arc::new(crate::Turn::with_tools(&[question], &[function], None))),
-            settings: Arc::default(),
+            settings: Arc::new(settings.clone()),
         };
         self.outlook(&call, route).await.is_possible()
     }

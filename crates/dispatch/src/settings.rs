@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corsac_ledger::Durability;
 use corsac_policy::{Strategy, nearest};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{Plugin, ProviderPreferences, Reasoning, Usd};
@@ -264,6 +265,8 @@ pub struct Memory {
     pub max_age: Option<Duration>,
     /// Answers count only within one namespace; empty is the common one.
     pub namespace: String,
+    /// What an answer outlives once it was given out.
+    pub durability: Durability,
 }
 
 /// Limits that are known beforehand, for each route.

@@ -40,6 +40,15 @@ pub enum StreamItem {
     End(Outcome),
 }
 
+/// What a reply is read by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sense<'a> {
+    pub(crate) deadlines: &'a Deadlines,
+    pub(crate) call: &'a Call,
+    pub(crate) strategy: Strategy,
+    pub(crate) now_ms: i64,
+}
+
 /// Who listens to an answer while it comes.
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
@@ -63,35 +72,21 @@ impl Listener {
     }
 
     /// Sends a request and reads what comes of it, handing on the pieces where somebody listens.
-    pub(crate) async fn hear(
-        &self,
-        door: &OpenDoor,
-        request: Request,
-        deadlines: &Deadlines,
-        call: &Call,
-        strategy: Strategy,
-        now_ms: i64,
-    ) -> Reading {
+    pub(crate) async fn hear(&self, door: &OpenDoor, request: Request, sense: Sense<'_>) -> Reading {
+        let Sense { call, strategy, now_ms, .. } = sense;
         if !self.listens() {
             let reply = door.exchange.exchange(request).await;
             return read(reply, &call.contract, strategy, &call.origin.operator, now_ms);
         }
         let limit = request.timeout;
-        match timeout(limit, self.follow(door, request, deadlines, call, strategy, now_ms)).await {
+        match timeout(limit, self.follow(door, request, sense)).await {
             Ok(reading) => reading,
             Err(_) => Reading::cut(Fault::new(FaultClass::Timeout, format!("no whole answer within {} s", limit.as_secs_f64()))),
         }
     }
 
-    async fn follow(
-        &self,
-        door: &OpenDoor,
-        request: Request,
-        deadlines: &Deadlines,
-        call: &Call,
-        strategy: Strategy,
-        now_ms: i64,
-    ) -> Reading {
+    async fn follow(&self, door: &OpenDoor, request: Request, sense: Sense<'_>) -> Reading {
+        let Sense { deadlines, call, strategy, now_ms } = sense;
         let first_byte = request.first_byte;
         let (head, mut body) = match door.exchange.open(request).await {
             Ok(OpenReply { head, body }) => (head, body),

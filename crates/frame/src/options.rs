@@ -34,7 +34,7 @@ impl Operator {
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Operator::Embed => &["model", "profile", "timeout", "dimensions"],
-            Operator::Reduce => &["model", "profile", "temperature", "max_tokens", "timeout", "part_tokens"],
+            Operator::Reduce => &["model", "profile", "temperature", "max_tokens", "timeout", "part_tokens", "program"],
             Operator::Summarize => &["model", "profile", "temperature", "max_tokens", "timeout", "max_words", "program"],
             Operator::Extract => &["model", "profile", "temperature", "max_tokens", "timeout", "program"],
             Operator::Map | Operator::Predicate => {

@@ -16,6 +16,25 @@ use crate::migration;
 /// How often a step that SQLite refuses without waiting itself is tried again within the busy timeout.
 const BUSY_STEP: Duration = Duration::from_millis(5);
 
+/// What an answer that was acknowledged outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut too: it is on the disk.
+    #[default]
+    Disk,
+    /// The end of the process, `kill -9` included: the system has it. What is lost with the system is asked again; the file stays
+    /// whole. Takes about a third less processor time for a call that waits for nobody else's.
+    System,
+}
+
+impl Durability {
+    /// Makes a writing connection keep to it.
+    pub(crate) fn set(self, connection: &Connection) -> rusqlite::Result<()> {
+        // FULL: a commit has reached the disk when it returns. NORMAL: the disk is waited for when the log is carried over.
+        connection.pragma_update(None, "synchronous", if self == Durability::Disk { "FULL" } else { "NORMAL" })
+    }
+}
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
@@ -76,10 +95,9 @@ fn settle(connection: &Connection, blame: &Blame, purpose: Use) -> rusqlite::Res
     plan_once(connection)?;
     match purpose {
         Use::Write { size_limit_bytes } => {
-            // FULL: a commit has reached the disk when it returns, which is what an acknowledgement promises.
+            Durability::default().set(connection)?;
             connection.execute_batch(
-                "PRAGMA synchronous = FULL;
-                 PRAGMA cache_size = -32768;
+                "PRAGMA cache_size = -32768;
                  PRAGMA wal_autocheckpoint = 8192;
                  PRAGMA journal_size_limit = 67108864;",
             )?;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::batch::Batch;
 use crate::calls::{self, CallFilter, CallView, FailureKind};
-use crate::connection;
+use crate::connection::{self, Durability};
 use crate::days::day_of;
 use crate::errand;
 use crate::error::Blame;
@@ -99,6 +99,8 @@ struct Shared {
     /// The writer of a ledger in memory: it works on its callers' threads, so that nobody waits for another thread, which
     /// virtual time would not wait for.
     in_step: Option<Mutex<InStep>>,
+    /// The writer's connection.
+    writing: Arc<Mutex<rusqlite::Connection>>,
     recall: Reader,
     lists: Reader,
     blame: Blame,
@@ -147,9 +149,9 @@ impl Ledger {
 
     fn in_step(writing: Arc<Mutex<rusqlite::Connection>>, recall: Reader, lists: Reader, blame: Blame) -> Ledger {
         let queue = Arc::new(Queue::default());
-        let writer = Writer { connection: writing, queue: queue.clone(), blame: blame.clone() };
+        let writer = Writer { connection: Arc::clone(&writing), queue: queue.clone(), blame: blame.clone() };
         let in_step = Some(Mutex::new(InStep { writer, numbers: WordNumbers::default() }));
-        Ledger { shared: Arc::new(Shared { queue, writer: None, in_step, recall, lists, blame, process_lives: None }) }
+        Ledger { shared: Arc::new(Shared { queue, writer: None, in_step, writing, recall, lists, blame, process_lives: None }) }
     }
 
     fn assemble(
@@ -160,13 +162,22 @@ impl Ledger {
         process_lives: Option<ProcessLives>,
     ) -> Result<Ledger, LedgerError> {
         let queue = Arc::new(Queue::default());
-        let writer = Writer { connection: writing, queue: queue.clone(), blame: blame.clone() };
+        let writer = Writer { connection: Arc::clone(&writing), queue: queue.clone(), blame: blame.clone() };
         let writer = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work())
             .map_err(|error| LedgerError::Unreachable { path: blame.path.clone(), detail: error.to_string() })?;
-        let shared = Shared { queue, writer: Some(writer), in_step: None, recall, lists, blame, process_lives };
+        let shared = Shared { queue, writer: Some(writer), in_step: None, writing, recall, lists, blame, process_lives };
         Ok(Ledger { shared: Arc::new(shared) })
+    }
+
+    /// What acknowledged answers outlive from now on, for everybody who holds this ledger: [`Durability::Disk`] unless told
+    /// otherwise. A ledger in memory outlives nothing.
+    pub fn keep(&self, durability: Durability) -> Result<(), LedgerError> {
+        if self.shared.in_step.is_some() {
+            return Ok(());
+        }
+        durability.set(&self.shared.writing.lock()).map_err(|error| self.shared.blame.explain(error))
     }
 
     /// The file. A ledger in memory is called "in memory".
@@ -279,7 +290,11 @@ impl Ledger {
         &self,
         read: impl FnOnce(&rusqlite::Connection, &WordTexts) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.shared.recall.read(read)
+        // the writer's connection knows what it wrote; another would read those pages again
+        match self.shared.writing.try_lock().filter(|_| self.shared.in_step.is_none() && self.shared.recall.is_open()) {
+            Some(idle) => self.shared.recall.read_through(&idle, read),
+            None => self.shared.recall.read(read),
+        }
     }
 
     async fn acknowledged(&self, job: impl FnOnce(oneshot::Sender<Result<(), LedgerError>>) -> Job) -> Result<(), LedgerError> {

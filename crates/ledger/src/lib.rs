@@ -95,6 +95,7 @@ mod words;
 mod writer;
 
 pub use calls::{CallFilter, CallView, CallViewOutcome, FailureKind};
+pub use connection::Durability;
 pub use error::LedgerError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use holds::{Hold, HoldError, HoldId, HoldRequest, HoldView, Standing};

@@ -42,6 +42,20 @@ impl Reader {
         self.connection.get().map(|connection| connection.lock()).ok_or_else(|| self.blame.stopped())
     }
 
+    /// Whether it was opened, so that a file that cannot be read was told of.
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.get().is_some()
+    }
+
+    /// Reads something through another connection to the same file that has nothing else to do.
+    pub(crate) fn read_through<T>(
+        &self,
+        idle: &Connection,
+        read: impl FnOnce(&Connection, &WordTexts) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        read(idle, &self.words).map_err(|error| self.blame.explain(error))
+    }
+
     /// Reads something. SQLite's errors become the ledger's.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection, &WordTexts) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         let connection = self.connection()?;

@@ -46,18 +46,22 @@ impl Ledger {
     /// Removes the answers given before this moment, and gives their number. Calls, attempts and spending stay. The
     /// file does not shrink; its room is used again.
     pub async fn forget_answers(&self, older_than_ms: Millis) -> Result<u64, LedgerError> {
-        let mut removed = 0u64;
+        let (mut removed, mut passed) = (0u64, 0i64);
         loop {
-            let this_time = self
+            let gone: Vec<i64> = self
                 .errand(move |batch| {
-                    batch
-                        .connection()
-                        .prepare_cached("DELETE FROM answer WHERE rowid IN (SELECT rowid FROM answer WHERE created_ms < ? LIMIT ?)")?
-                        .execute([older_than_ms, REMOVED_AT_ONCE as i64])
+                    let mut forget = batch.connection().prepare_cached(
+                        "DELETE FROM answer WHERE rowid IN
+                             (SELECT rowid FROM answer WHERE rowid > ? AND created_ms < ? ORDER BY rowid LIMIT ?)
+                         RETURNING rowid",
+                    )?;
+                    forget.query_map([passed, older_than_ms, REMOVED_AT_ONCE as i64], |row| row.get(0))?.collect()
                 })
-                .await? as u64;
-            removed += this_time;
-            if this_time < REMOVED_AT_ONCE {
+                .await?;
+            removed += gone.len() as u64;
+            // answers before these were looked at
+            passed = gone.iter().copied().fold(passed, i64::max);
+            if (gone.len() as u64) < REMOVED_AT_ONCE {
                 return Ok(removed);
             }
         }

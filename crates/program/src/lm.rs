@@ -79,10 +79,9 @@ impl Lm {
         &self.run
     }
 
-    /// Whether the model that would be asked first takes functions, as far as the catalog knows.
-    pub(crate) async fn takes_tools(&self, own: &CallSettings) -> bool {
-        let Some(dispatcher) = &self.dispatcher else { return false };
-        dispatcher.takes_tools(own.model.as_deref().or(self.settings.model.as_deref())).await
+    /// Whether the model that calls with these settings ask first takes functions, as far as the catalog knows.
+    pub(crate) async fn takes_tools(&self, settings: &CallSettings) -> bool {
+        self.ask.takes_tools(settings).await
     }
 
     /// A call of a predictor.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 
+use crate::asked_fields::AskedFields;
 use crate::catalog::{Endpoint, Model, Reasoning};
 use crate::chat_request::{ChatRequest, ReasoningWish, Shape, Tool, ToolUse};
 use crate::fault::FaultKind;
@@ -142,9 +143,10 @@ impl Prompt<'_> {
                 Some(schema) => instance(&schema, text, seed).to_string(),
                 None => json!({ "answer": self.plain_text(text, seed) }).to_string(),
             },
-            Shape::Text => match self.described_schema() {
-                Some(schema) => instance(&schema, text, seed).to_string(),
-                None => self.plain_text(text, seed),
+            Shape::Text => match (self.asked_fields(text), self.described_schema()) {
+                (Some(fields), _) => fields.write(&instance(&fields.schema, &fields.about, seed)),
+                (None, Some(schema)) => instance(&schema, text, seed).to_string(),
+                (None, None) => self.plain_text(text, seed),
             },
         };
         Answer { content: Some(content), ..Answer::default() }
@@ -188,6 +190,11 @@ impl Prompt<'_> {
     fn plain_text(&self, text: &str, seed: u64) -> String {
         let said: Vec<String> = self.request.talk.tool_results().map(|said| said.chars().take(QUOTED).collect()).collect();
         if said.is_empty() { plain_text(text, seed) } else { format!("The tools say: {}", said.join("; ")) }
+    }
+
+    /// Fields that a program asks for in a text.
+    fn asked_fields(&self, text: &str) -> Option<AskedFields> {
+        AskedFields::of(text, self.request.talk.texts())
     }
 
     /// A JSON Schema that stands in the prompt itself, as programs write it when nothing else works.

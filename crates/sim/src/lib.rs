@@ -209,6 +209,7 @@
 mod account;
 mod affinity;
 mod answer;
+mod asked_fields;
 mod calendar;
 mod catalog;
 mod catalog_data;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use corsac_ledger::Durability;
 use corsac_wire::Usd;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -153,6 +154,7 @@ impl Builder {
         put(&mut file.key_budget, given.key_budget);
         put(&mut file.memory.max_age, given.memory.max_age);
         put(&mut file.memory.namespace, given.memory.namespace);
+        put(&mut file.memory.durability, given.memory.durability);
         put(&mut file.deadlines.connect, given.deadlines.connect);
         put(&mut file.deadlines.first_byte, given.deadlines.first_byte);
         put(&mut file.deadlines.idle, given.deadlines.idle);
@@ -318,6 +320,13 @@ impl Builder {
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Builder {
         self.config.file.memory.namespace = Some(namespace.into());
+        self
+    }
+
+    /// What an answer outlives once it was given out.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Builder {
+        self.config.file.memory.durability = Some(if durability == Durability::System { "system" } else { "disk" }.to_owned());
         self
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corsac_ledger::Durability;
+
 use super::profile::bare_openai_id;
 use super::route::{Journey, Way};
 use super::tables::{ListEntry, Profile};
@@ -188,6 +190,11 @@ impl Config {
                 fresh: defaults.memory.fresh,
                 max_age: file.memory.max_age.map(|span| span.0),
                 namespace: file.memory.namespace.clone().unwrap_or_default(),
+                durability: match file.memory.durability.as_deref() {
+                    Some("system") => Durability::System,
+                    Some(_) => Durability::Disk,
+                    None => defaults.memory.durability,
+                },
             },
             ..routed
         }

@@ -22,6 +22,7 @@ const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh",
 const VERBOSITIES: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 const TIERS: [&str; 7] = ["auto", "default", "fast", "flex", "priority", "scale", "ultrafast"];
 const STRATEGIES: [&str; 2] = ["prefer_response_format", "prefer_tools"];
+const DURABILITIES: [&str; 2] = ["disk", "system"];
 const SORTS: [&str; 4] = ["price", "throughput", "latency", "exacto"];
 const QUANTIZATIONS: [&str; 12] = ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
@@ -238,6 +239,9 @@ settings_tables! {
         pub max_age: Option<Span> = Shape::Span(CENTURY), default "any age", example r#"max_age = "30d""#;
         /// Answers count only within one namespace.
         pub namespace: Option<String> = Shape::Text, default "the one that all share", example r#"namespace = "experiment-2""#;
+        /// What an answer outlives once it was given out: a power cut (`disk`), or the end of the process, `kill -9` included (`system`),
+        /// which costs less where answers come one at a time.
+        pub durability: Option<String> = Shape::OneOf(&DURABILITIES), default "disk", example r#"durability = "system""#;
     }
 
     /// How long to wait for what.

@@ -24,7 +24,7 @@ fn wrong_names_are_told_with_their_line_and_the_nearest_one() {
         "[[model_list]]\n[model_list.litellm_params]\nmodel = 'a/b'\napi_bas = 'http://x'\n",
         "line 4: there is no setting \"api_bas\" in [model_list.litellm_params]; did you mean api_base?",
     );
-    check("[memory]\nxyzzy = 1\n", "line 2: there is no setting \"xyzzy\" in [memory]; there are max_age, namespace");
+    check("[memory]\nxyzzy = 1\n", "line 2: there is no setting \"xyzzy\" in [memory]; there are max_age, namespace, durability");
 }
 
 #[test]

@@ -192,8 +192,9 @@ fn adapter(text: &str) -> Result<Adapter, String> {
         "json" => Ok(Adapter::Json),
         "chat" => Ok(Adapter::Chat),
         "xml" => Ok(Adapter::Xml),
+        "baml" => Ok(Adapter::Baml),
         "two_step" => Ok(Adapter::TwoStep { extractor: None }),
-        _ => Err(format!("the adapter {text} is not known: auto, json, chat, xml or two_step")),
+        _ => Err(format!("the adapter {text} is not known: auto, json, chat, xml, baml or two_step")),
     }
 }
 

@@ -270,6 +270,16 @@ async fn built_in_functions_take_what_an_optimizer_found() {
     Input: Judge Broke.
     Answer: bad
     ");
+    insta::assert_snapshot!(of(format!("semantic_reduce('What of {{{{ t }}}}?', t, program => '{file}')")).await, @r"
+    Look at the end.
+
+    Examples:
+
+    Input: What of 
+    [1] Broke.
+    ?
+    Answer: bad
+    ");
     let fake = Arc::new(Fake::new());
     let session = session(&fake);
     let told = refused(&session, &format!("SELECT semantic_classify(t, ['yes'], program => '{file}') FROM (VALUES ('a')) AS r (t)")).await;

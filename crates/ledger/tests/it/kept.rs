@@ -186,3 +186,21 @@ fn answers_are_measured_by_operator_model_and_schema() {
     let again = Ledger::open(&path).unwrap().measured_output("semantic_classify", "openai/gpt-4o-mini", Some(fingerprint(1))).unwrap();
     assert_eq!(again, before);
 }
+
+/// Both ways keep what was acknowledged for the next process, and the choice can change while the ledger is open.
+#[test]
+fn what_is_kept_outlives_its_writer_either_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let ledger = Ledger::open(&path).unwrap();
+    let run = ledger.start_run(start("q")).unwrap();
+    for (number, durability) in [(1, Durability::System), (2, Durability::Disk), (3, Durability::System)] {
+        ledger.keep(durability).unwrap();
+        wait(ledger.record(answered(&run, number))).unwrap();
+    }
+    // as after a kill: nothing is closed, and another connection looks
+    let other = Ledger::open(&path).unwrap();
+    assert_eq!(other.calls(&run, CallFilter::All, None, 10).unwrap().len(), 3);
+    assert!((1..4).all(|number| other.recall(fingerprint(number)).unwrap().is_some()));
+    std::mem::forget(ledger);
+}

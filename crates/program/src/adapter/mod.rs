@@ -3,6 +3,7 @@
 //! The forms (markers, tags, JSON) are those that DSPy uses, so that demos and replies look the same to a model; what is
 //! said around them is Corsac's own.
 
+mod baml;
 mod chat;
 mod content;
 mod free;
@@ -34,6 +35,8 @@ pub enum Adapter {
     Chat,
     /// All outputs as one JSON object under a schema.
     Json,
+    /// All outputs as one JSON object under a schema, whose outline stands in the prompt.
+    Baml,
     /// Each output between tags: `<answer>…</answer>`.
     Xml,
     /// The model answers freely, then the outputs are taken from what it wrote, as JSON.
@@ -83,6 +86,7 @@ impl fmt::Display for Adapter {
             Adapter::Auto => "auto",
             Adapter::Chat => "chat",
             Adapter::Json => "json",
+            Adapter::Baml => "baml",
             Adapter::Xml => "xml",
             Adapter::TwoStep { .. } => "two_step",
         })
@@ -94,6 +98,7 @@ impl Adapter {
         match self {
             Adapter::Chat => &chat::Chat,
             Adapter::Xml => &xml::Xml,
+            Adapter::Baml => &baml::Baml,
             Adapter::Auto | Adapter::Json => &json::Json,
             Adapter::TwoStep { .. } => &free::Free,
         }
@@ -101,7 +106,7 @@ impl Adapter {
 
     /// Whether the engine validates the answer under the outputs' schema.
     pub(crate) fn is_json(&self) -> bool {
-        matches!(self, Adapter::Auto | Adapter::Json)
+        matches!(self, Adapter::Auto | Adapter::Json | Adapter::Baml)
     }
 
     /// Writes the prompt. Demos that lack some fields come first; those without any output or input are not shown. Inputs
@@ -145,7 +150,7 @@ impl Adapter {
         match self {
             Adapter::Chat => Scanner::chat(names),
             Adapter::Xml => Scanner::xml(names),
-            Adapter::Auto | Adapter::Json | Adapter::TwoStep { .. } => Scanner::json(names),
+            Adapter::Auto | Adapter::Json | Adapter::Baml | Adapter::TwoStep { .. } => Scanner::json(names),
         }
     }
 }

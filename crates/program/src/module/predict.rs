@@ -116,6 +116,12 @@ impl Predict {
         Ok(self.prepare(cx, inputs)?.rendered)
     }
 
+    /// What it asks with here, overlays counted.
+    pub(crate) fn settings_in(&self, cx: &Context) -> CallSettings {
+        let state = cx.slot(self.id).and_then(|slot| slot.state.as_ref()).unwrap_or(&self.state);
+        settings_in(cx, &state.settings)
+    }
+
     pub(crate) fn prepare(&self, cx: &Context, inputs: &Record) -> Result<Prepared, ModuleError> {
         let slot = cx.slot(self.id);
         let state = slot.and_then(|slot| slot.state.as_ref()).unwrap_or(&self.state).clone();

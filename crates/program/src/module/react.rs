@@ -241,7 +241,7 @@ impl Module for ReAct {
         let native = match self.tool_use {
             ToolUse::Native => true,
             ToolUse::Prompted => false,
-            ToolUse::Auto => self.tools.iter().next().is_some() && cx.lm.takes_tools(&self.react.state().settings).await,
+            ToolUse::Auto => self.tools.iter().next().is_some() && cx.lm.takes_tools(&self.react.settings_in(cx)).await,
         };
         let mut served = Vec::new();
         let acts = match native {

@@ -216,13 +216,16 @@ impl Program {
         Program { name: kind.into(), variables, way: Way::BuiltIn(built_in), takes_nulls: false }
     }
 
-    /// The variable in this place stands for the texts of a group's rows; the others have one value for the group.
+    /// The variable in this place stands for the texts of a group's rows; the others have one value for the group. Where demos
+    /// have a list under it, that is their group; one text is a group of one.
     #[must_use]
     pub fn over_rows(mut self, variable: usize) -> Program {
         if let Way::BuiltIn(built_in) = &mut self.way
             && let Question::Template(template) = built_in.question.clone()
         {
             built_in.question = Question::Group { template, rows: variable };
+            // demos are shown as groups from here on
+            *built_in = built_in.clone().written();
         }
         self
     }
@@ -309,7 +312,11 @@ impl BuiltIn {
 
     pub(super) fn group(&self, values: &[Value]) -> Option<Group> {
         let Question::Group { rows, .. } = &self.question else { return None };
-        let documents: Vec<String> = values.get(*rows)?.as_array()?.iter().filter(|value| !is_blank(value)).map(as_text).collect();
+        let texts = match values.get(*rows)? {
+            Value::Array(texts) => texts.as_slice(),
+            text => std::slice::from_ref(text),
+        };
+        let documents: Vec<String> = texts.iter().filter(|value| !is_blank(value)).map(as_text).collect();
         let mut values = values.to_vec();
         values.iter_mut().filter(|value| value.is_null()).for_each(|value| *value = Value::String(String::new()));
         (!documents.is_empty()).then_some(Group { documents, values })

@@ -140,7 +140,7 @@ fn contracts(state: &PredictorState) -> Vec<Contract> {
     let turn = Arc::new(Turn::new(&[]));
     let json = || Contract::JsonTurn { turn: Arc::clone(&turn), schema: state.signature.output_schema().clone() };
     match state.adapter.clone().unwrap_or_default() {
-        Adapter::Auto | Adapter::Json => vec![json()],
+        Adapter::Auto | Adapter::Json | Adapter::Baml => vec![json()],
         Adapter::Chat | Adapter::Xml => vec![Contract::Turn(Arc::clone(&turn))],
         Adapter::TwoStep { .. } => vec![Contract::Turn(Arc::clone(&turn)), json()],
     }
@@ -211,5 +211,9 @@ impl Ask for Door {
 
     fn prompt_room(&self, settings: &CallSettings) -> Option<u64> {
         self.ask.prompt_room(settings)
+    }
+
+    async fn takes_tools(&self, settings: &CallSettings) -> bool {
+        self.ask.takes_tools(settings).await
     }
 }

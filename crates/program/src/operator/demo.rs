@@ -4,6 +4,7 @@ use corsac_dispatch::Contract;
 use serde_json::{Map, Value};
 
 use super::built_in::{BuiltIn, as_text};
+use super::group::Stage;
 use super::{Output, Program, Way, is_blank};
 use crate::{ProgramError, Record};
 
@@ -78,7 +79,14 @@ impl BuiltIn {
         if values.iter().any(Value::is_null) || values.iter().all(is_blank) {
             return Err(blank());
         }
-        let question = self.user(&values).map_err(|error| error.to_string())?.ok_or_else(blank)?;
+        let question = match self.is_about_groups() {
+            true => {
+                let group = self.group(&values).ok_or_else(blank)?;
+                self.group_prompt(&group, &group.documents, Stage::Whole).map(|prompt| Some(prompt.user))
+            }
+            false => self.user(&values),
+        };
+        let question = question.map_err(|error| error.to_string())?.ok_or_else(blank)?;
         let value = self.layout.in_record(demo, signature.outputs()).ok_or_else(|| "it has no output".to_owned())?;
         Ok((question, self.written_answer(&value)?))
     }

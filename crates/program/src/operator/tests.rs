@@ -103,6 +103,25 @@ fn an_overlay_changes_what_is_said_and_not_what_is_wanted() {
 }
 
 #[test]
+fn an_overlay_of_groups_shows_groups() {
+    let tuned = saved(
+        r#"{"demos": [{"texts": ["Too loud.", " ", "Loud!"], "gist": "Noise."}, {"texts": "Fine.", "gist": "Praise."}, {"texts": [], "gist": "-"}],
+            "signature": {"instructions": "Name what most texts share.", "fields": []},
+            "metadata": {"corsac": {"module": "Predict", "signature": {"name": "gist", "instructions": "",
+                "inputs": [{"name": "texts"}], "outputs": [{"name": "gist"}]}}}}"#,
+    );
+    let reduce = Program::reduce("What do {{ body }} say?").unwrap().with_overlay(&tuned).unwrap().over_rows(0);
+    assert_eq!(
+        reduce.system(),
+        "Name what most texts share.\n\nExamples:\n\nInput: What do \n[1] Too loud.\n[2] Loud!\n say?\nAnswer: Noise.\n\n\
+         Input: What do \n[1] Fine.\n say?\nAnswer: Praise."
+    );
+    let group = reduce.group(&[json!(["a", "b"])]).unwrap();
+    let prompt = reduce.group_prompt(&group, &group.documents, Stage::Whole).unwrap();
+    assert_eq!((&*prompt.system, prompt.user.as_str()), (reduce.system(), "What do \n[1] a\n[2] b\n say?"));
+}
+
+#[test]
 fn an_overlay_of_something_else_is_told() {
     let why = |program: Program, text: &str| program.with_overlay(&saved(text)).unwrap_err().to_string();
     let classify = || Program::classify(&["good".into()]).unwrap();

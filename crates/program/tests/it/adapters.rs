@@ -36,6 +36,7 @@ fn prompts() {
     insta::assert_snapshot!("chat", shown(&Adapter::Chat));
     insta::assert_snapshot!("json", shown(&Adapter::Json));
     insta::assert_snapshot!("xml", shown(&Adapter::Xml));
+    insta::assert_snapshot!("baml", shown(&Adapter::Baml));
     insta::assert_snapshot!("two_step", shown(&Adapter::TwoStep { extractor: None }));
 }
 
@@ -129,7 +130,7 @@ proptest! {
         // an empty text in an optional field means nothing in a form without quotes
         let signature = Signature::new("x", "", vec![Field::text("a")], vec![Field::text("why"), Field::new("value", ty)]).unwrap();
         let outputs = record([("why", why.into()), ("value", value)]);
-        for adapter in [Adapter::Chat, Adapter::Json, Adapter::Xml] {
+        for adapter in [Adapter::Chat, Adapter::Json, Adapter::Xml, Adapter::Baml] {
             let reply = adapter.write(&signature, &outputs);
             prop_assert_eq!(adapter.read(&signature, &reply).map(Value::Object), Ok(Value::Object(outputs.clone())), "{} wrote {}", adapter, reply);
         }
@@ -137,7 +138,7 @@ proptest! {
 
     #[test]
     fn no_reply_breaks_a_reader(reply in "(\\[\\[ ## (label|score|tags) ## \\]\\]|<label>|</label>|<tags>|<item>|[ -~\n\u{e9}]){0,40}") {
-        for adapter in [Adapter::Chat, Adapter::Json, Adapter::Xml] {
+        for adapter in [Adapter::Chat, Adapter::Json, Adapter::Xml, Adapter::Baml] {
             let _ = adapter.read(&review(), &reply);
         }
     }

@@ -34,7 +34,7 @@ fn modules() -> Vec<(&'static str, Arc<dyn Module>)> {
 #[tokio::test(start_paused = true)]
 async fn bodies() {
     let inputs = values(json!({"ticket": "Where is my parcel?", "picture": "https://example.com/parcel.png"}));
-    for adapter in [Adapter::Auto, Adapter::Chat, Adapter::Xml, Adapter::TwoStep { extractor: None }] {
+    for adapter in [Adapter::Auto, Adapter::Chat, Adapter::Xml, Adapter::Baml, Adapter::TwoStep { extractor: None }] {
         let mut golden = String::new();
         for (name, module) in modules() {
             let world = World::new("").with_catalog().await;
@@ -61,7 +61,7 @@ async fn later_bodies() {
     }));
     let advice = json!({"analysis": "Too slow.", "advice": {"module": "Look for the word parcel."}}).to_string();
     let taken = json!({"team": "support", "urgency": 3}).to_string();
-    for adapter in [Adapter::Auto, Adapter::Chat, Adapter::Xml, Adapter::TwoStep { extractor: None }] {
+    for adapter in [Adapter::Auto, Adapter::Chat, Adapter::Xml, Adapter::Baml, Adapter::TwoStep { extractor: None }] {
         let reply = match adapter {
             Adapter::TwoStep { .. } => "Support should look, it is not urgent.".to_owned(),
             _ => adapter.write(&Signature::parse(all).unwrap(), &outputs),

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: How predictors may be put to a model.
-ADAPTERS = ("auto", "chat", "json", "xml", "two_step")
+ADAPTERS = ("auto", "chat", "json", "xml", "baml", "two_step")
 
 #: Where a program that is written in Python runs, while it runs.
 _place: ContextVar[Any] = ContextVar("corsac_place", default=None)
@@ -57,7 +57,7 @@ class LM:
         temperature: What predictors sample with that name no temperature of their own.
         max_tokens: The most tokens of an answer.
         adapter: How predictors are put to it: ``"auto"`` (JSON, in whatever way the model's endpoints take it), ``"chat"``,
-            ``"json"``, ``"xml"`` or ``"two_step"``.
+            ``"json"``, ``"xml"``, ``"baml"`` or ``"two_step"``.
         fresh: Asks anew although an answer is known.
         home: Where the ledger is, in place of ``CORSAC_HOME``.
         settings: ``api_key``, ``base_url``, ``app_name``, ``app_url``, ``extra_headers``, ``model_list``, ``profile``,

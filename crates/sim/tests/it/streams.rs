@@ -47,6 +47,26 @@ fn the_pieces_are_the_answer() {
     }
 }
 
+/// What a program of DSPy's sends, and Corsac's own: fields under lines that name them.
+#[test]
+fn fields_that_a_prompt_asks_for_by_markers_are_given_whole_and_as_a_stream() {
+    let system = "Your output fields are:\n1. `reasoning` (str)\n2. `label` (Literal['good', 'bad'])\n3. `stars` (int)";
+    let user = "[[ ## review ## ]]\nA good lamp.\n\nRespond with the corresponding output fields, starting with the field `[[ ## reasoning ## ]]`, \
+                then `[[ ## label ## ]]` (must be formatted as a valid Python Literal['good', 'bad']), then `[[ ## stars ## ]]` (must be formatted as a \
+                valid Python int), and then ending with the marker for `[[ ## completed ## ]]`.";
+    let body =
+        json!({"model": "openai/gpt-4o-mini", "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}]});
+    let (events, done) = events(&streamed("", body.clone()));
+    let text = text_of(&events);
+    assert!(done && events.len() > 4);
+    assert_eq!(text, crate::content(&chat(&simulator(""), &body, Duration::ZERO)));
+    let rest = text.strip_prefix("[[ ## reasoning ## ]]\n").unwrap();
+    let (reasoning, rest) = rest.split_once("\n\n[[ ## label ## ]]\n").unwrap();
+    let (label, rest) = rest.split_once("\n\n[[ ## stars ## ]]\n").unwrap();
+    let stars = rest.strip_suffix("\n\n[[ ## completed ## ]]").unwrap();
+    assert!(!reasoning.is_empty() && !reasoning.contains("[[") && label == "good" && stars.parse::<i64>().is_ok(), "{text}");
+}
+
 #[test]
 fn usage_stands_where_the_layout_says() {
     for layout in ["with_choice", "empty_choices", "on_finish"] {
