@@ -47,7 +47,7 @@ fn main() -> std::process::ExitCode {
     };
     // thousands of requests under way are thousands of sockets; the default limit is often 1024
     let _ = rlimit::increase_nofile_limit(65_536);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads(&arguments.command).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             screen::error(&format!("cannot start: {error}"));
@@ -73,6 +73,15 @@ fn main() -> std::process::ExitCode {
             }
             stop.exit.into()
         }
+    }
+}
+
+/// Programs wait for models and do little else: on one thread a call wakes no other, which is a fifth of its processor time. Queries and
+/// servers have work for several.
+fn threads(command: &Command) -> tokio::runtime::Builder {
+    match command {
+        Command::Ask(_) | Command::Eval(_) | Command::Tune(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use corsac_dispatch::FailureKind;
-use corsac_program::evaluate::{Report, named_metric};
+use corsac_program::evaluate::{Class, Interval, Report, named_metric};
 use corsac_program::{
     ChainOfThought, Context, Evaluate, Evaluation, Example, Lm, Module, ModuleError, MultiChainComparison, Predict, Prediction, Record,
-    SavedProgram, Signature, read_cell, read_examples,
+    SavedProgram, Signature, misfit, read_cell, read_examples,
 };
 use corsac_tune::{Budget, OPTIMIZERS, Task, TuneError, named_optimizer};
 use corsac_wire::Usd;
@@ -104,10 +104,18 @@ fn inputs(signature: &Signature, given: &[String]) -> Result<Record, Stop> {
         let named = one.split_once('=').and_then(|(name, text)| Some((fields.iter().find(|field| field.name == name.trim())?, text)));
         match (named, fields) {
             (Some((field, text)), _) => drop(inputs.insert(field.name.clone(), read_cell(&field.ty, text))),
-            (None, [only]) if given.len() == 1 => drop(inputs.insert(only.name.clone(), read_cell(&only.ty, one))),
+            // `questoin=What?` is a name with an error in it rather than a question
+            (None, [only]) if given.len() == 1 && !begins_with_a_name(one) => {
+                drop(inputs.insert(only.name.clone(), read_cell(&only.ty, one)))
+            }
             (None, _) => {
                 return Err(Stop::new(Exit::Usage, format!("{one:?} is no input: write name=value; the inputs are {}", names())));
             }
+        }
+    }
+    for field in fields {
+        if let Some(why) = inputs.get(&field.name).and_then(|value| misfit(&field.ty, value)) {
+            return Err(Stop::new(Exit::Usage, format!("the input {}: {why}", field.name)));
         }
     }
     let missing: Vec<&str> =
@@ -117,6 +125,12 @@ fn inputs(signature: &Signature, given: &[String]) -> Result<Record, Stop> {
     }
     let example = missing.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>().join(" ");
     Err(Stop::new(Exit::Usage, format!("the program needs {}: add {example}", missing.join(", "))))
+}
+
+/// Whether a text begins like `name=value`.
+fn begins_with_a_name(text: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    text.split_once('=').is_some_and(|(name, _)| is_name(name.trim()))
 }
 
 /// `corsac ask` with a signature or a program.
@@ -179,6 +193,10 @@ pub(crate) async fn eval(arguments: Eval) -> Result<Exit, Stop> {
     let metric = named_metric(&arguments.metric, arguments.field.as_deref()).map_err(|error| Stop::new(Exit::Usage, error.to_string()))?;
     let loaded = Loaded::from(&arguments.program, None)?;
     let examples = loaded.examples(&arguments.data)?;
+    if let Some(by) = arguments.by.as_deref().filter(|by| examples.iter().all(|example| example.get(by).is_none())) {
+        let known = examples.first().map(|first| first.values.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
+        return Err(Stop::new(Exit::Usage, format!("{} has no column {by:?} to group by; it has {known}", arguments.data.display())));
+    }
     let other = match &arguments.compare {
         Some(path) => Some(Loaded::from(&ProgramArguments { program: Some(path.clone()), ..arguments.program.clone() }, None)?),
         None => None,
@@ -196,17 +214,27 @@ pub(crate) async fn eval(arguments: Eval) -> Result<Exit, Stop> {
     if let Some(path) = &arguments.out {
         std::fs::write(path, lines(&evaluation, evaluate.examples()))?;
     }
+    let (by, seed) = (arguments.by.as_deref(), arguments.seed);
     if arguments.json {
-        screen::result(&summary(&evaluation, arguments.seed, run.as_str()).to_string());
+        let mut told = summary(&evaluation, evaluate.examples(), by, seed);
+        told["run"] = run.as_str().into();
+        if let (Some(second), Some(other)) = (&compared, &other) {
+            told["compared"] = summary(second, evaluate.examples(), by, seed);
+            told["compared"]["program"] = other.name.as_str().into();
+            told["compared"]["difference"] = evaluation.compare(second, seed).map_or(Value::Null, |paired| {
+                let Interval { mean, low, high, .. } = paired.difference;
+                json!({"mean": mean, "low": low, "high": high, "better": paired.better, "worse": paired.worse, "examples": paired.examples, "p": paired.p})
+            });
+        }
+        screen::result(&told.to_string());
     } else {
-        let by = arguments.by.as_deref();
-        screen::result(&Report { evaluation: &evaluation, examples: evaluate.examples(), by, seed: arguments.seed }.to_string());
-    }
-    if let (Some(second), Some(other)) = (&compared, &other) {
-        let report = Report { evaluation: second, examples: evaluate.examples(), by: None, seed: arguments.seed };
-        screen::result(&format!("\n{}\n{report}", other.name));
-        if let Some(paired) = evaluation.compare(second, arguments.seed) {
-            screen::result(&format!("\n{} against {}: {paired}", other.name, loaded.name));
+        screen::result(&Report { evaluation: &evaluation, examples: evaluate.examples(), by, seed }.to_string());
+        if let (Some(second), Some(other)) = (&compared, &other) {
+            let report = Report { evaluation: second, examples: evaluate.examples(), by: None, seed };
+            screen::result(&format!("\n{}\n{report}", other.name));
+            if let Some(paired) = evaluation.compare(second, seed) {
+                screen::result(&format!("\n{} against {}: {paired}", other.name, loaded.name));
+            }
         }
     }
     if !arguments.quiet {
@@ -222,9 +250,9 @@ fn exit_of(evaluation: &Evaluation) -> Exit {
 }
 
 /// An evaluation for programs.
-fn summary(evaluation: &Evaluation, seed: u64, run: &str) -> Value {
+fn summary(evaluation: &Evaluation, examples: &[Example], by: Option<&str>, seed: u64) -> Value {
     let interval = evaluation.interval(seed);
-    json!({
+    let mut told = json!({
         "metric": evaluation.metric,
         "score": interval.map(|interval| interval.mean),
         "low": interval.map(|interval| interval.low),
@@ -233,8 +261,24 @@ fn summary(evaluation: &Evaluation, seed: u64, run: &str) -> Value {
         "failed": evaluation.failed(),
         "failures": evaluation.failures(),
         "cost": evaluation.cost().to_string().trim_start_matches('$'),
-        "run": run,
-    })
+    });
+    if let Some(classes) = evaluation.classes() {
+        let of_one = |class: &Class| {
+            let Class { label, precision, recall, f1, examples } = class;
+            json!({"label": label, "precision": precision, "recall": recall, "f1": f1, "examples": examples})
+        };
+        told["classes"] = classes.figures().iter().map(of_one).collect();
+        told["macro_f1"] = classes.macro_f1().into();
+    }
+    if let Some(by) = by {
+        let groups = evaluation.by(examples, by, seed);
+        let of_one = |(value, (examples, failed, interval)): (String, (usize, usize, Option<Interval>))| {
+            let (score, low, high) = (interval.map(|one| one.mean), interval.map(|one| one.low), interval.map(|one| one.high));
+            json!({by: value, "examples": examples, "failed": failed, "score": score, "low": low, "high": high})
+        };
+        told["groups"] = groups.into_iter().map(of_one).collect();
+    }
+    told
 }
 
 /// One JSON object an example.

@@ -11,6 +11,7 @@ import sys
 predict, bench, base_url, count, rounds = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
 CLIENTS = {
     "corsac": lambda *what: [predict, "disk", base_url, *what],
+    "corsac, outlives a kill": lambda *what: [predict, "system", base_url, *what],
     "corsac, ledger in memory": lambda *what: [predict, "memory", base_url, *what],
     "dspy": lambda *what: [sys.executable, bench, base_url, *what],
 }

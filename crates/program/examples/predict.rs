@@ -1,8 +1,8 @@
 //! What a prediction costs in this process, engine and ledger on disk included: asks distinct questions of a server that is
 //! there already, so many at once, and prints one line of JSON.
 //!
-//! `predict (disk|memory) BASE_URL (calls|evaluate) COUNT IN_FLIGHT`; `memory` has a ledger without a file, which tells what keeping
-//! answers costs; `evaluate` measures the program on as many examples. `own_us_per_call` is the part of writing the prompt and
+//! `predict (disk|system|memory) BASE_URL (calls|evaluate) COUNT IN_FLIGHT`; `system` does not wait for the disk, `memory` has a ledger without
+//! a file, which tells what keeping answers costs; `evaluate` measures the program on as many examples. `own_us_per_call` is the part of writing the prompt and
 //! reading the reply. `crates/program/dspy/bench` runs it beside DSPy against the same server.
 #![expect(clippy::print_stdout, reason = "the measurement is its output")]
 
@@ -12,7 +12,7 @@ mod measured;
 use std::sync::Arc;
 use std::time::Instant;
 
-use corsac_ledger::Ledger;
+use corsac_ledger::{Durability, Ledger};
 use corsac_program::evaluate::Exact;
 use corsac_program::{Adapter, Context, Evaluate, Example, Lm, Predict, Signature, record};
 use futures::stream::{StreamExt, TryStreamExt, iter};
@@ -22,16 +22,20 @@ fn main() -> Result<(), Wrong> {
     let began = Instant::now();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kept, base_url, what, count, in_flight] = arguments.as_slice() else {
-        return Err("usage: predict (disk|memory) BASE_URL (calls|evaluate) COUNT IN_FLIGHT".into());
+        return Err("usage: predict (disk|system|memory) BASE_URL (calls|evaluate) COUNT IN_FLIGHT".into());
     };
     let (count, in_flight): (u64, usize) = (count.parse()?, in_flight.parse()?);
     // connections are open and code is warm before the measurement starts
     let warm_up = count / 20;
     let folder = std::env::temp_dir().join(format!("predict-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let ledger = if kept == "disk" { Ledger::open(&folder.join("ledger.sqlite"))? } else { Ledger::in_memory()? };
-        let (dispatcher, run) = measured::engine(base_url, ledger, "predict").await?;
+    // one thread, as `corsac eval` has
+    let outcome = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let ledger = if kept == "memory" { Ledger::in_memory()? } else { Ledger::open(&folder.join("ledger.sqlite"))? };
+        let (dispatcher, run) = measured::engine(base_url, ledger.clone(), "predict").await?;
+        if kept == "system" {
+            ledger.keep(Durability::System)?;
+        }
         let lm = Lm::new(dispatcher, run).with_adapter(Adapter::Chat);
         let predict = Arc::new(Predict::new(Signature::parse("question -> answer")?));
         ask(&lm, &predict, 0..warm_up.max(1), in_flight).await?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Example, FieldType, Record, Signature};
+use crate::{Example, Field, FieldType, Record, Side, Signature};
 
 /// A file that gives no examples.
 #[derive(Debug, thiserror::Error)]
@@ -91,9 +91,13 @@ fn delimited(path: &Path, delimiter: u8, signature: &Signature, file: &str) -> R
     let mut records = Vec::new();
     for (row, cells) in reader.records().enumerate() {
         let cells = cells.map_err(|error| DataError::Row { file: file.to_owned(), row: row + 1, why: error.to_string() })?;
-        let pairs = names.iter().zip(cells.iter()).map(|(name, cell)| {
-            let ty = signature.field(name).map(|(_, field)| &field.ty);
-            ((*name).to_owned(), ty.map_or_else(|| cell.into(), |ty| read_cell(ty, cell)))
+        let pairs = names.iter().zip(cells.iter()).filter_map(|(name, cell)| {
+            let field = signature.field(name);
+            // a label that nobody gave is none, and no wrong one
+            let is_missing = |(side, field): (Side, &Field)| side == Side::Output && !field.ty.is_text() && cell.trim().is_empty();
+            let ty = field.map(|(_, field)| &field.ty);
+            let value = ty.map_or_else(|| cell.into(), |ty| read_cell(ty, cell));
+            (!field.is_some_and(is_missing) || value.is_null()).then(|| ((*name).to_owned(), value))
         });
         records.push(pairs.collect());
     }
@@ -122,6 +126,20 @@ pub fn read_cell(ty: &FieldType, cell: &str) -> Value {
     }
 }
 
+/// What is wrong with a value for a field, where that can be told before anything is asked.
+pub fn misfit(ty: &FieldType, value: &Value) -> Option<String> {
+    let fits = match ty.without_null() {
+        _ if value.is_null() => true,
+        FieldType::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        FieldType::Number => value.is_number(),
+        FieldType::Boolean => value.is_boolean(),
+        FieldType::Literal(values) => values.contains(value),
+        FieldType::Map(_) | FieldType::Object { .. } => value.is_object(),
+        _ => true,
+    };
+    (!fits).then(|| format!("{value} is no {ty}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +157,34 @@ mod tests {
         let examples = read("a.csv", "text,tags,stars,label,lang\n\"12, or so\",\"[\"\"a\"\"]\",4,7,en\n").unwrap();
         assert_eq!(Value::Object(examples[0].inputs()), json!({"text": "12, or so", "tags": ["a"]}));
         assert_eq!(Value::Object(examples[0].labels()), json!({"stars": 4, "label": "7", "lang": "en"}));
+    }
+
+    #[test]
+    fn a_blank_label_is_none_and_a_blank_text_is_one() {
+        let examples = read("a.csv", "text,tags,stars,label\nx,[],,\n").unwrap();
+        assert_eq!(Value::Object(examples[0].labels()), json!({"label": ""}));
+    }
+
+    #[test]
+    fn what_cannot_be_an_input_is_told() {
+        let wrong = |ty: &str, value: &str| {
+            let signature = Signature::parse(&format!("a: {ty} -> b")).unwrap();
+            let ty = &signature.inputs()[0].ty;
+            misfit(ty, &read_cell(ty, value))
+        };
+        assert_eq!(wrong("int", "x").as_deref(), Some("\"x\" is no int"));
+        assert_eq!(wrong("Literal['a', 'b']", "c").as_deref(), Some("\"c\" is no Literal['a', 'b']"));
+        for (ty, value) in [
+            ("int", "-3"),
+            ("float", "1e3"),
+            ("bool", "Yes"),
+            ("Literal['a', 1]", "1"),
+            ("Optional[int]", ""),
+            ("list[str]", "a"),
+            ("dict[str, int]", "{}"),
+        ] {
+            assert_eq!(wrong(ty, value), None, "{ty} {value}");
+        }
     }
 
     #[test]

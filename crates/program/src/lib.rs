@@ -39,7 +39,7 @@ pub use allowance::Allowance;
 pub use chance::Chance;
 pub use context::{Context, Log, Step};
 pub use corsac_macros::{FieldValue, Signature};
-pub use data::{DataError, read_cell, read_examples};
+pub use data::{DataError, misfit, read_cell, read_examples};
 pub use error::ProgramError;
 pub use evaluate::{Evaluate, Evaluation, Metric};
 pub use failure::ModuleError;

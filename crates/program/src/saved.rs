@@ -29,7 +29,7 @@ pub enum SavedError {
         here: String,
     },
     /// A predictor has other fields.
-    #[error("{path}: the saved program has {saved} fields and this one has {here}; fields are matched by their place")]
+    #[error("{}the saved program has {saved} fields and this one has {here}; fields are matched by their place", before(path))]
     Fields {
         /// The predictor.
         path: String,
@@ -273,6 +273,11 @@ impl SavedProgram {
         };
         self.over(program)
     }
+}
+
+/// A predictor's path before what is said of it.
+fn before(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
 fn shown_path(path: &str) -> String {

@@ -92,7 +92,8 @@ fn write_object(text: &mut String, properties: &Map<String, Value>, required: Op
     for (position, (name, schema)) in properties.iter().enumerate() {
         let _ = write!(text, "{:width$}{}: ", "", Value::String(name.clone()), width = indent + 2);
         write_schema(text, schema, indent + 2);
-        if !required.is_some_and(|names| names.iter().any(|known| known == name)) {
+        let may_lack = !required.is_some_and(|names| names.iter().any(|known| known == name));
+        if may_lack && !text.ends_with(" or null") {
             text.push_str(" or null");
         }
         if position + 1 < properties.len() {

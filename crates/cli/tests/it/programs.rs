@@ -31,10 +31,15 @@ fn what_is_missing_or_no_input_is_said() {
     let shell = Shell::new();
     shell.run(&["ask", "question, context -> answer", "question=What?"]).ends_with(2).says(&["needs context", "context=…"]);
     shell.run(&["ask", "question, context -> answer", "questoin=What?"]).ends_with(2).says(&["questoin=What?", "question, context"]);
+    shell.run(&["ask", "question -> answer", "questoin=What?"]).ends_with(2).says(&["questoin=What?", "the inputs are question"]);
+    shell.run(&["ask", "n: int -> answer", "n=many"]).ends_with(2).says(&["the input n", "\"many\" is no int"]);
     shell.run(&["ask", "question -> ", "question=What?"]).ends_with(2).says(&["is no signature"]);
     shell.run(&["eval", "--signature", SIGNATURE, "--data", "none.csv"]).ends_with(2).says(&["none.csv"]);
     shell.file("d.csv", "words,label\nx,good\n");
     shell.run(&["eval", "--signature", SIGNATURE, "--data", "d.csv"]).ends_with(2).says(&["no column `text`"]);
+    shell.file("e.csv", "text,label\nx,good\n");
+    let by = ["eval", "--signature", SIGNATURE, "--data", "e.csv", "--by", "langauge"];
+    shell.run(&by).ends_with(2).says(&["no column \"langauge\"", "text, label"]);
     shell.run(&["eval", "--data", "d.csv"]).ends_with(2).says(&["there is no program"]);
     shell.file("p.json", "{\"predict\": {\"signature\": {\"fields\": []}, \"demos\": []}}");
     shell.run(&["ask", "-p", "p.json", "x=1"]).ends_with(2).says(&["--signature", "--module"]);
@@ -63,6 +68,24 @@ fn a_program_is_measured_and_the_second_time_costs_nothing() {
     let json = shell.run(&["eval", "--signature", SIGNATURE, "--data", "dev.csv", "--metric", "exact", "--json", "--quiet"]).ends_with(0);
     let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((told["examples"].as_u64(), told["failed"].as_u64()), (Some(30), Some(0)));
+    let arguments =
+        ["eval", "--signature", SIGNATURE, "--data", "dev.csv", "--metric", "classify", "--by", "language", "--json", "--quiet"];
+    let json = shell.run(&arguments).ends_with(0);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((told["groups"].as_array().unwrap().len(), &told["groups"][0]["language"]), (3, &"de".into()), "{told}");
+    assert_eq!(told["classes"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(server.asked(), asked);
+}
+
+#[test]
+fn a_row_without_a_label_is_a_failure_and_no_zero() {
+    let server = Simulated::start("");
+    let shell = Shell::at(server.url());
+    shell.file("dev.csv", "text,label\nThis is good,good\nThis is good too,\n");
+    let ran = shell.run(&["eval", "--signature", SIGNATURE, "--data", "dev.csv", "--metric", "classify", "--json", "--out", "rows.jsonl"]);
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((told["examples"].as_u64(), told["failed"].as_u64(), told["score"].as_f64()), (Some(2), Some(1), Some(1.0)), "{told}");
+    assert!(shell.read("rows.jsonl").contains("there is no label"), "{}", shell.read("rows.jsonl"));
 }
 
 #[test]
@@ -98,4 +121,7 @@ fn a_program_is_improved_saved_and_asked_again() {
     shell.run(&["ask", "-p", "better.json", "text=Broke after a day."]).ends_with(0);
     let compared = shell.run(&["eval", "-p", "better.json", "--data", "train.csv", "--compare", "better.json"]).ends_with(0);
     assert!(compared.stdout.contains("better at 0, worse at 0 of 24"), "{}", compared.stdout);
+    let json = shell.run(&["eval", "-p", "better.json", "--data", "train.csv", "--compare", "better.json", "--json", "-q"]).ends_with(0);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&told["compared"]["difference"]["mean"], &told["compared"]["program"]), (&0.0.into(), &"better.json".into()), "{told}");
 }

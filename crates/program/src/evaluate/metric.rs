@@ -65,8 +65,9 @@ impl Compared {
         found.ok_or_else(|| {
             let outputs = prediction.outputs.keys().cloned().collect::<Vec<_>>().join(", ");
             let labels = example.labels().keys().cloned().collect::<Vec<_>>().join(", ");
-            let wanted = self.field.as_deref().unwrap_or("an output that has a label");
-            ModuleError::other("metric", format!("there is no {wanted} to compare: the outputs are {outputs}, the labels {labels}"))
+            let wanted = self.field.as_deref().map_or_else(|| "nothing".to_owned(), |field| format!("no {field}"));
+            let labels = if labels.is_empty() { "and there is no label".to_owned() } else { format!("the labels {labels}") };
+            ModuleError::other("metric", format!("there is {wanted} to compare: the outputs are {outputs}, {labels}"))
         })
     }
 }
