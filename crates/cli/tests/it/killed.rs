@@ -104,3 +104,36 @@ fn a_query_that_is_killed_again_and_again_comes_through_and_pays_once() {
     let late = late.len();
     eprintln!("{kills} kills, {lost} under way then; {asked} asked, {answers} kept, {late} rows");
 }
+
+/// Examples are measured side by side, so as many questions may be under way when a search is killed.
+const UNDER_WAY: u64 = 64;
+
+#[test]
+fn a_search_that_is_killed_goes_on_and_pays_once() {
+    let server = Simulated::start("latency_ms = 5\n");
+    let rows: String = (0..60).map(|row| format!("review number {row},{}\n", ["good", "bad"][row % 2])).collect();
+    let signature = "text -> label: Literal['good', 'bad']";
+    let search = ["tune", "--signature", signature, "--data", "train.csv", "--metric", "classify", "--optimizer", "random-search"];
+    let arguments = [search.as_slice(), &["--candidates", "4", "--seed", "3", "--out", "better.json"]].concat();
+    let at_home = || {
+        let shell = Shell::at(server.url());
+        shell.file("train.csv", format!("text,label\n{rows}"));
+        shell
+    };
+    let calm = at_home();
+    calm.run(&arguments).ends_with(0);
+    let needed = server.asked();
+    let shell = at_home();
+    for part in [needed / 3, needed / 3] {
+        let mut started = shell.start(&arguments, b"");
+        assert!(sees(&server, server.asked() + part, &mut started), "the search ended before it was killed");
+        started.signal("KILL");
+        assert_eq!(started.finish().code, None);
+        assert!(!shell.folder().join("better.json").exists(), "a killed command leaves no result behind");
+        settle(&server);
+    }
+    shell.run(&arguments).ends_with(0);
+    assert_eq!(shell.read("better.json"), calm.read("better.json"));
+    let asked = server.asked() - needed;
+    assert!(asked <= needed + 2 * UNDER_WAY, "{asked} questions where {needed} are needed");
+}

@@ -11,6 +11,8 @@ pub type Types = BTreeMap<String, FieldType>;
 
 /// Types nested deeper than this are refused.
 const DEPTH_LIMIT: usize = 32;
+/// Stands for any number more in a tuple.
+const ELLIPSIS: &str = "...";
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -98,6 +100,10 @@ fn tokens(text: &str) -> Result<Vec<Placed>, SignatureError> {
                 Token::Name(chars[start..at].iter().collect())
             }
             ',' | ':' | '[' | ']' | '|' | '(' | ')' | '=' => Token::Mark(c),
+            '.' if chars.get(at..at + 2) == Some(&['.', '.']) => {
+                at += 2;
+                Token::Name(ELLIPSIS.to_owned())
+            }
             _ => return Err(wrong(text, start, "this character has no place in a signature")),
         };
         tokens.push(Placed { token, at: start });
@@ -193,7 +199,7 @@ impl Parser<'_> {
             "Image" => Some(FieldType::Image),
             "History" => Some(FieldType::History),
             "Code" => {
-                if self.peeks('[') {
+                if self.takes('[') {
                     self.skip_brackets()?;
                 }
                 Some(FieldType::Text)
@@ -203,8 +209,31 @@ impl Parser<'_> {
         if let Some(simple) = simple {
             return if self.peeks('[') { self.fails(&format!("`{bare}` takes no types in brackets")) } else { Ok(Some(simple)) };
         }
+        if matches!(bare, "tuple" | "Tuple" | "Annotated")
+            && let Some(ty) = self.of_one_type(bare == "Annotated")?
+        {
+            return Ok(Some(ty));
+        }
         let arguments = if self.takes('[') { Some(self.arguments()?) } else { None };
         self.composed(bare, arguments).map(Some)
+    }
+
+    /// `tuple[int, ...]`, which is a list, and `Annotated[int, …]`, which is its first type. Nothing is read of anything else.
+    fn of_one_type(&mut self, annotated: bool) -> Result<Option<FieldType>, SignatureError> {
+        let start = self.at;
+        if !self.takes('[') {
+            return Ok(None);
+        }
+        let ty = self.type_or_union()?;
+        if annotated {
+            self.skip_brackets()?;
+            return Ok(Some(ty));
+        }
+        let is_open = self.takes(',') && self.next() == Some(&Token::Name(ELLIPSIS.to_owned())) && self.takes(']');
+        if !is_open {
+            self.at = start;
+        }
+        Ok(is_open.then(|| FieldType::list(ty)))
     }
 
     fn composed(&self, name: &str, arguments: Option<Vec<Option<FieldType>>>) -> Result<FieldType, SignatureError> {
@@ -300,9 +329,16 @@ impl Parser<'_> {
         Ok(if optional { FieldType::optional(literal) } else { literal })
     }
 
+    /// Up to the end of the brackets that are open.
     fn skip_brackets(&mut self) -> Result<(), SignatureError> {
+        let mut depth = 1;
         while let Some(token) = self.next() {
-            if *token == Token::Mark(']') {
+            match token {
+                Token::Mark('[') => depth += 1,
+                Token::Mark(']') => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
                 return Ok(());
             }
         }

@@ -105,7 +105,7 @@ async fn metrics_measure_as_dspy_does() {
     let world = World::new("");
     let example = Example::new(values(json!({"question": "q"})), ["question"]);
     let error = Exact::default().score(&Context::new(&world.lm), &example, &Prediction::of(record([("answer", "x".into())]))).await;
-    assert!(error.unwrap_err().to_string().contains("the outputs are answer, the labels "));
+    assert!(error.unwrap_err().to_string().contains("the outputs are answer, and there is no label"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use corsac_dispatch::{CallSettings, Source};
+use corsac_dispatch::{Ask, CallSettings, LateAsk, Origin, Source};
 use corsac_program::{
     Adapter, Allowance, BestOfN, ChainOfThought, Context, Embedder, Example, Field, Knn, Module, ModuleError, MultiChainComparison,
-    Overlaid, Overlay, Parallel, Predict, ReAct, Refine, Signature, Tool, ToolFailure, ToolUse, Tools, record,
+    Overlaid, Overlay, Parallel, Predict, Program, ReAct, Refine, Signature, Tool, ToolFailure, ToolUse, Tools, record,
 };
 use corsac_wire::Usd;
 use serde_json::json;
@@ -177,6 +177,26 @@ async fn tools_are_called_in_the_prompt() {
     assert!(world.last_text().contains("[[ ## observation_1 ## ]]\nA fox of the steppe."));
     let paths: Vec<String> = react.predictors().into_iter().map(|one| one.path).collect();
     assert_eq!(paths, ["react", "extract.predict"]);
+}
+
+/// As SQL runs it: through a door that is no dispatcher.
+#[tokio::test(start_paused = true)]
+async fn an_agent_over_rows_has_the_apis_own_tools_too() {
+    let world = World::new("").with_catalog().await;
+    let react = ReAct::new(question(), search()).unwrap().with_most_steps(1);
+    let agent = Program::of_module("agent", Arc::new(react)).unwrap();
+    let origin = Origin { run: world.lm.run_id().clone(), operator: "agent".into(), row: 0 };
+    let door: Arc<dyn Ask> = Arc::new(LateAsk::default());
+    let opened = Arc::new(LateAsk::default());
+    opened.open(Arc::clone(&world.dispatcher), world.lm.run_id().clone());
+    let answer = |door: Arc<dyn Ask>| {
+        let (agent, origin) = (agent.clone(), origin.clone());
+        async move { agent.composed().unwrap().answer(door, origin, &CallSettings::default(), &ask("What is a corsac?")).await.1 }
+    };
+    assert!(answer(door).await.is_err() && world.bodies().is_empty());
+    let answered = answer(opened).await.unwrap();
+    assert!(answered.value["answer"].is_string() && answered.value["trajectory"][0]["tool"] == "search", "{}", answered.value);
+    assert_eq!(world.bodies()[0]["tools"][0]["function"]["name"], "search");
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,3 +178,22 @@ proptest! {
         let _ = Signature::parse(&text);
     }
 }
+
+#[test]
+fn open_tuples_and_annotations_are_what_they_mean() {
+    let of = |text: &str| Signature::parse(&format!("q -> a: {text}")).map(|signature| signature.outputs()[0].ty.to_string());
+    let read = [
+        ("tuple[int, ...]", "list[int]"),
+        ("Tuple[list[str], ...]", "list[list[str]]"),
+        ("Optional[tuple[float, ...]]", "Optional[list[float]]"),
+        ("tuple[int, str]", "tuple[int, str]"),
+        ("Annotated[int, 3]", "int"),
+        ("list[Annotated[Literal['a', 'b'], Field(ge=[1])]]", "list[Literal['a', 'b']]"),
+    ];
+    for (text, meant) in read {
+        assert_eq!(of(text).unwrap(), meant, "{text}");
+    }
+    for text in ["tuple[..., int]", "tuple[int, ..., str]", "list[...]", "...", "Annotated[int"] {
+        assert!(of(text).is_err(), "{text}");
+    }
+}
