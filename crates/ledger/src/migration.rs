@@ -10,7 +10,8 @@ use crate::error::Blame;
 const APPLICATION_ID: i64 = 0x436f_7273;
 
 /// The steps. The number of this list is the format that this build writes.
-const STEPS: &[&str] = &[include_str!("format_1.sql"), include_str!("format_2.sql"), include_str!("format_3.sql"), include_str!("format_4.sql")];
+const STEPS: &[&str] =
+    &[include_str!("format_1.sql"), include_str!("format_2.sql"), include_str!("format_3.sql"), include_str!("format_4.sql")];
 
 /// The format that this build writes.
 pub(crate) const CURRENT: i64 = STEPS.len() as i64;
