@@ -64,7 +64,7 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
             (program, String::new(), first(&given), told, "vector".to_owned())
         }
         Operator::Extract => {
-            let schema = read_schema(&positional(&given, 1, "schema")?)?;
+            let schema = read_schema(operator.name(), &positional(&given, 1, "schema")?)?;
             let told = Options::take(operator.name(), operator.options(), &mut given, &[], by_name)?;
             let (constants, subject) = (schema.fingerprint_text().to_owned(), field_names(&schema));
             let program = Program::extract(schema).map_err(|error| cannot_use(operator, &error))?;
@@ -87,8 +87,13 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
         }
         Operator::Map | Operator::Predicate | Operator::Reduce => {
             let template = template(operator, &positional(&given, 0, "template")?)?;
+            let schema = given_schema(operator, &template, &mut given, by_name)?;
+            let constants = format!("{template}\u{1f}{}", schema.as_ref().map(corsac_schema::Schema::fingerprint_text).unwrap_or_default());
             let program = match operator {
-                Operator::Map => Program::map(&template),
+                Operator::Map => match schema {
+                    Some(schema) => Program::map_into(&template, schema),
+                    None => Program::map(&template),
+                },
                 Operator::Predicate => Program::predicate(&template),
                 _ => Program::reduce(&template),
             };
@@ -96,7 +101,7 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
             let told = Options::take(operator.name(), operator.options(), &mut given, program.variables(), by_name)?;
             let bound = assign(operator, program.variables(), &given)?;
             let subject = format!("'{}'", template.replace('\n', " "));
-            (program, template, bound, told, subject)
+            (program, constants, bound, told, subject)
         }
     };
     let program = match &told.overlay {
@@ -113,6 +118,26 @@ pub(crate) fn bind(operator: Operator, arguments: &[Expr], options: &Arc<ConfigO
         settings: told.settings,
         part_tokens: told.part_tokens,
     })
+}
+
+/// What `schema => …` of a map says, unless the template has a variable of that name.
+fn given_schema(
+    operator: Operator,
+    template: &str,
+    given: &mut Given,
+    constant: impl Fn(&Expr, &str) -> Result<ScalarValue>,
+) -> Result<Option<corsac_schema::Schema>> {
+    if operator != Operator::Map || template_says(template, "schema") {
+        return Ok(None);
+    }
+    let Some(place) = given.named.iter().position(|(name, _)| name == "schema") else { return Ok(None) };
+    let (_, value) = given.named.remove(place);
+    read_schema(operator.name(), &constant(&value, "schema")?).map(Some)
+}
+
+/// Whether a template has a variable of this name: its author knows of no other meaning.
+pub(crate) fn template_says(template: &str, name: &str) -> bool {
+    corsac_program::Template::parse(template).is_ok_and(|parsed| parsed.variables().iter().any(|own| own == name))
 }
 
 /// Words of a summary where a call does not say how many.
@@ -186,6 +211,11 @@ fn labels(value: &ScalarValue) -> Result<Vec<Label>> {
         ScalarValue::List(list) => list.value(0),
         ScalarValue::LargeList(list) => list.value(0),
         ScalarValue::FixedSizeList(list) => list.value(0),
+        // {'label': 'description'} is a map to people, and a struct to the engine
+        ScalarValue::Struct(fields) if fields.columns().iter().all(|column| column.data_type().is_string()) => {
+            let Value::Object(described) = json_value(fields.as_ref(), 0)? else { return Err(wrong("NULL".to_owned())) };
+            return Ok(described.into_iter().map(|(name, description)| Label { name, description: text_of(description) }).collect());
+        }
         ScalarValue::Map(map) => {
             let Value::Object(described) = json_value(map.as_ref(), 0)? else { return Err(wrong("NULL".to_owned())) };
             return Ok(described.into_iter().map(|(name, description)| Label { name, description: text_of(description) }).collect());

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::cell::json_value;
 
-const WRITE: &str =
-    "Write examples => [{input: 'a text', output: 'its answer'}], or name a .csv or .jsonl file with the columns input and output";
+const WRITE: &str = "Write examples => [{input: 'a text', output: 'its answer'}], or name a .csv or .jsonl file, a table or a view with the columns input and output";
 
 /// Reads the examples that a constant gives.
 pub(crate) fn read(function: &str, value: &ScalarValue) -> Result<Vec<Demo>> {
@@ -71,6 +70,6 @@ fn from_file(path: &str) -> Result<Vec<Map<String, Value>>, String> {
             };
             lines.map(row).collect()
         }
-        _ => Err(format!("{path} is neither a .csv nor a .jsonl file")),
+        _ => Err(format!("{path} is neither a .csv nor a .jsonl file, nor a table that is known here")),
     }
 }

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::answer_type::{data_type, vector_type};
+use crate::bind::template_says;
 use crate::named::{NamedMarker, literal_of, name_of, positional_literal};
 
 /// The semantic functions.
@@ -124,11 +125,19 @@ impl ScalarUDFImpl for Marker {
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         self.operator.check_count(arguments.arg_fields.iter().filter(|field| name_of(field).is_none()).count())?;
         let data_type = match self.operator {
-            Operator::Classify | Operator::Map | Operator::Reduce | Operator::Sentiment | Operator::Summarize => DataType::Utf8,
+            Operator::Map => match (literal_of(arguments.arg_fields, "schema"), positional_literal(&arguments, 0)) {
+                (Some(schema), Some(template))
+                    if !template.try_as_str().flatten().is_some_and(|template| template_says(template, "schema")) =>
+                {
+                    data_type(read_schema(self.name(), &ScalarValue::from(schema))?.kind())
+                }
+                _ => DataType::Utf8,
+            },
+            Operator::Classify | Operator::Reduce | Operator::Sentiment | Operator::Summarize => DataType::Utf8,
             Operator::Predicate => DataType::Boolean,
             Operator::Embed => vector_type(literal_of(arguments.arg_fields, "dimensions").and_then(|text| text.parse().ok())),
             Operator::Extract => match positional_literal(&arguments, 1) {
-                Some(scalar) => data_type(read_schema(scalar)?.kind()),
+                Some(scalar) => data_type(read_schema(self.name(), scalar)?.kind()),
                 None => {
                     return plan_err!(
                         "the schema of semantic_extract must be a text in quotes, because it decides the type of the column. Write {}",
@@ -181,9 +190,9 @@ impl AggregateUDFImpl for ReduceMarker {
 }
 
 /// The schema that a literal gives: the short form, JSON Schema text, or the path of a `.json` file.
-pub(crate) fn read_schema(scalar: &ScalarValue) -> Result<Schema> {
+pub(crate) fn read_schema(function: &str, scalar: &ScalarValue) -> Result<Schema> {
     let Some(Some(text)) = scalar.try_as_str() else {
-        return plan_err!("the schema of semantic_extract must be a text, such as 'name string, stars int', not {scalar}");
+        return plan_err!("the schema of {function} must be a text, such as 'name string, stars int', not {scalar}");
     };
     let trimmed = text.trim();
     if !trimmed.to_ascii_lowercase().ends_with(".json") || trimmed.contains('\n') {

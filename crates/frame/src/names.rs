@@ -27,7 +27,11 @@ pub(crate) async fn as_written_in_files(mut statement: Statement, context: &Sess
         }
     }
     let functions = programs_in(context);
-    if let Statement::Statement(inner) = &mut statement {
+    let written = match &mut statement {
+        Statement::Explain(explain) => explain.statement.as_mut(),
+        other => other,
+    };
+    if let Statement::Statement(inner) = written {
         let aliases = names_given_in(inner);
         let _ = VisitMut::visit(inner.as_mut(), &mut Spelling { columns, aliases, functions });
     }

@@ -37,9 +37,8 @@ impl Operator {
             Operator::Reduce => &["model", "profile", "temperature", "max_tokens", "timeout", "part_tokens", "program"],
             Operator::Summarize => &["model", "profile", "temperature", "max_tokens", "timeout", "max_words", "program"],
             Operator::Extract => &["model", "profile", "temperature", "max_tokens", "timeout", "program"],
-            Operator::Map | Operator::Predicate => {
-                &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program", "strict"]
-            }
+            Operator::Map => &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program", "strict", "schema"],
+            Operator::Predicate => &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program", "strict"],
             Operator::Classify | Operator::Sentiment => {
                 &["model", "profile", "temperature", "max_tokens", "timeout", "examples", "program"]
             }

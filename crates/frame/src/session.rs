@@ -412,6 +412,7 @@ impl Session {
     /// The engine's own plan, with all tables registered that it names.
     async fn planned(&self, state: &SessionState, mut statement: Parsed) -> Result<LogicalPlan, FrameError> {
         table_function::prepare(&mut statement)?;
+        self.core.tables.put_examples(&mut statement, &mut Vec::new()).await?;
         let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
         self.core.tables.make_ready(&references, &mut Vec::new()).await?;
         let statement = names::as_written_in_files(statement, &self.core.context, &references).await;

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Join, LogicalPlan, Operator as 
 
 use super::lift::{Lifter, has_call, marker_in};
 use super::{Rewrite, columns_of, only};
-use crate::bind::{BoundCall, bind};
+use crate::bind::{BoundCall, bind, template_says};
 use crate::function::Operator;
 use crate::join::{SemanticJoin, Way, Wish, filtered, reads_only};
 use crate::named::{Given, named_in};
@@ -137,9 +137,7 @@ fn take_wish(call: Expr) -> Result<(Expr, Wish)> {
     let template_has = |name: &str| {
         let given = Given::of(&args);
         let template = given.positional.first().and_then(|template| template.as_literal().and_then(ScalarValue::try_as_str).flatten());
-        template
-            .and_then(|template| corsac_program::Template::parse(template).ok())
-            .is_some_and(|parsed| parsed.variables().iter().any(|own| own == name))
+        template.is_some_and(|template| template_says(template, name))
     };
     for argument in &args {
         match named_in(argument) {

@@ -246,6 +246,11 @@ impl<K: Templated> Call<K> {
 }
 
 impl Call<kind::Map> {
+    /// What the answer must have, in the short form, as JSON Schema or as the path of a `.json` file: it is then a struct.
+    pub fn schema(self, schema: &str) -> Map {
+        self.named("schema", lit(schema))
+    }
+
     /// Whether a row with a NULL among its inputs is left unasked, as it is unless told otherwise. If not, NULL is blank in
     /// the template, and only rows without any input are left.
     pub fn strict(self, strict: bool) -> Map {

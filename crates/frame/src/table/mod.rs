@@ -3,6 +3,7 @@
 
 mod cell_type;
 mod delimited;
+mod examples;
 mod json;
 mod locate;
 mod named;

@@ -111,6 +111,7 @@ impl Tables {
         self.functions.make_ready(&statement)?;
         let state = self.context.state();
         table_function::prepare(&mut statement)?;
+        self.put_examples(&mut statement, within).await?;
         let references = state.resolve_table_references(&statement).map_err(FrameError::from_planning)?;
         Box::pin(self.make_ready(&references, within)).await?;
         let statement = names::as_written_in_files(statement, &self.context, &references).await;

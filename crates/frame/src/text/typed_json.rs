@@ -96,7 +96,7 @@ impl ScalarUDFImpl for JsonRead {
             Some(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null) => {}
             other => return plan_err!("json_read reads JSON in a text, not {}. Write {USAGE}", other.unwrap_or(&DataType::Null)),
         }
-        Ok(Arc::new(Field::new(self.name(), data_type(read_schema(schema)?.kind()), true)))
+        Ok(Arc::new(Field::new(self.name(), data_type(read_schema(self.name(), schema)?.kind()), true)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -104,7 +104,7 @@ impl ScalarUDFImpl for JsonRead {
             return exec_err!("the schema of json_read must be known before the query runs. Write {USAGE}");
         };
         let texts: ArrayRef = cast(&json.to_array(arguments.number_rows)?, &DataType::Utf8)?;
-        let schema = read_schema(schema)?;
+        let schema = read_schema(self.name(), schema)?;
         let mut made = ColumnBuilder::for_output(Output::Json(schema.kind()), texts.len());
         for text in texts.as_string::<i32>() {
             let value = text.and_then(|text| serde_json::from_str(text).ok());

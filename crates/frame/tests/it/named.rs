@@ -116,10 +116,32 @@ async fn examples_stand_in_the_query_or_in_a_file() {
 }
 
 #[tokio::test]
+async fn examples_stand_in_a_table_or_a_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pairs.csv");
+    std::fs::write(&file, "a,b,output\nsnow,\"hot, or it's not\",false\nice,cold,true\n").unwrap();
+    let fake = Arc::new(Fake::new());
+    let session = session(&fake);
+    session.register("pairs", file.to_str().unwrap()).await.unwrap();
+    let sql = "SELECT semantic_predicate('Is {{ a }} {{ b }}?', a => t, b => t, examples => 'pairs') AS p FROM (VALUES ('tea')) AS r (t)";
+    table(&session, sql).await;
+    table(&session, &format!("EXPLAIN {sql}")).await;
+    let system = fake.asked()[0].system.to_string();
+    assert!(system.contains("Is snow hot, or it's not?\nAnswer: {\"answer\":false}") && system.contains("Is ice cold?"), "{system}");
+    std::fs::write(folder.path().join("none.csv"), "a,b,output\n").unwrap();
+    session.register("none", folder.path().join("none.csv").to_str().unwrap()).await.unwrap();
+    for (name, told) in [("nowhere", "nor a table that is known here"), ("none", "the table none cannot be examples: it has no rows")] {
+        let error = session.plan(&sql.replace("'pairs'", &format!("'{name}'"))).await.map(|query| query.explain()).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn labels_can_have_descriptions() {
     for labels in [
         "[{label: 'red', description: 'like blood'}, {label: 'blue', description: 'like the sky'}]",
         "MAP {'red': 'like blood', 'blue': 'like the sky'}",
+        "{'red': 'like blood', 'blue': 'like the sky'}",
     ] {
         let calls = asked(&format!("SELECT semantic_classify(t, {labels}) FROM $r")).await;
         assert!(calls[0].system.contains("- red: like blood\n- blue: like the sky\n"), "{}", calls[0].system);

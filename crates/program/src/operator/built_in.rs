@@ -125,7 +125,31 @@ impl Program {
     /// A template that cannot be parsed or names no column.
     pub fn map(template: &str) -> Result<Program, ProgramError> {
         let does = "Do what the user's message asks. Reply with the result alone: no introduction, no comment on it, no quotation marks around it.";
-        Program::by_template("semantic_map", does, Form::default(), template, Field::text(RESULT), Contract::Text, Layout::Alone)
+        Program::by_template("semantic_map", does, Form::default(), template, vec![Field::text(RESULT)], Contract::Text, Layout::Alone)
+    }
+
+    /// Answers an instruction, written as a template over columns, with what a schema asks for.
+    ///
+    /// # Errors
+    /// A template that cannot be parsed or names no column.
+    pub fn map_into(template: &str, schema: Schema) -> Result<Program, ProgramError> {
+        let outline = schema.outline();
+        let form = Form {
+            own: String::new(),
+            behind_own: format!("\n{outline}\nAnswer as JSON."),
+            behind_others: format!("\n\nThe fields:\n{outline}\nAnswer as JSON."),
+        };
+        let does = "Do what the user's message asks, and reply with these fields:";
+        let program = |outputs, layout| {
+            let contract = Contract::Json(schema.clone());
+            Program::by_template("semantic_map", does, form.clone(), template, outputs, contract, layout)
+        };
+        if let Type::Struct(members) = schema.kind()
+            && let Ok(map) = program(layout::fields(members), Layout::Members)
+        {
+            return Ok(map);
+        }
+        program(vec![Field::new(RESULT, FieldType::Any)], Layout::Alone)
     }
 
     /// Decides whether a statement or question, written as a template over columns, is true.
@@ -136,7 +160,7 @@ impl Program {
         let does = "Decide whether what the user asks or claims is true.";
         let (form, contract) = (Form::same(" Answer as JSON: true or false."), Contract::Json(Schema::boolean("answer")));
         let answer = Field::new("answer", FieldType::Boolean);
-        Program::by_template("semantic_predicate", does, form, template, answer, contract, Layout::Inside("answer"))
+        Program::by_template("semantic_predicate", does, form, template, vec![answer], contract, Layout::Inside("answer"))
     }
 
     /// Tells whether a text is positive, negative or neutral.
@@ -175,7 +199,7 @@ impl Program {
     pub fn reduce(template: &str) -> Result<Program, ProgramError> {
         let does = "The user's message holds numbered texts. Do what it asks of all of them together. Reply with the result alone: no introduction, \
                     no comment on it.";
-        Program::by_template("semantic_reduce", does, Form::default(), template, Field::text(RESULT), Contract::Text, Layout::Alone)
+        Program::by_template("semantic_reduce", does, Form::default(), template, vec![Field::text(RESULT)], Contract::Text, Layout::Alone)
     }
 
     fn about_text(
@@ -195,15 +219,16 @@ impl Program {
         does: &str,
         form: Form,
         template: &str,
-        output: Field,
+        outputs: Vec<Field>,
         contract: Contract,
         layout: Layout,
     ) -> Result<Program, ProgramError> {
         let template = Template::parse(template)?;
         let inputs = template.variables().iter().map(Field::text).collect();
-        // a column may be called like the output
-        let output = Field { name: free_name(output.name, template.variables()), ..output };
-        let signature = Signature::new(operator, does, inputs, vec![output])?.with_instructions(does);
+        // a column may be called like the output, unless that is a member of a schema
+        let freed = |output: Field| Field { name: free_name(output.name, template.variables()), ..output };
+        let outputs = if layout == Layout::Members { outputs } else { outputs.into_iter().map(freed).collect() };
+        let signature = Signature::new(operator, does, inputs, outputs)?.with_instructions(does);
         Ok(Program::built(operator, signature, form, Question::Template(template), contract, layout))
     }
 

@@ -56,7 +56,7 @@ impl Program {
                     options and find every one for which it is true; there may be none.";
         let form = Form::same(format!(" Answer as JSON with their numbers.\nOptions:\n{list}"));
         let matches = Field::new(CHOSEN, FieldType::list(FieldType::Text));
-        Program::by_template("semantic_predicate", does, form, &source, matches, Contract::Json(schema), Layout::Alone).map(Some)
+        Program::by_template("semantic_predicate", does, form, &source, vec![matches], Contract::Json(schema), Layout::Alone).map(Some)
     }
 
     fn template(&self) -> Option<&Template> {
