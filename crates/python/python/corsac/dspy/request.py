@@ -21,7 +21,8 @@ __all__ = ["profile_of", "question", "response"]
 _PROFILE = frozenset({
     "top_p", "top_k", "min_p", "top_a", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop",
     "logit_bias", "logprobs", "top_logprobs", "verbosity", "service_tier", "session_id", "user", "plugins", "timeout",
-    "structured_output_strategy", "reasoning_effort", "reasoning_max_tokens", "temperature", "max_tokens",
+    "structured_output_strategy", "structured_output_support", "reasoning_effort", "reasoning_max_tokens", "temperature",
+    "max_tokens",
 })  # fmt: skip
 
 
