@@ -11,6 +11,7 @@ mod frame;
 mod frame_error;
 mod frame_join;
 mod frame_run;
+mod frame_view;
 mod json_kind;
 mod lm;
 mod program;

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +15,8 @@ dspy = pytest.importorskip("dspy")
 import corsac.dspy  # noqa: E402
 from corsac import Simulator  # noqa: E402
 from corsac.dspy import direct  # noqa: E402
+from dspy_models import Start, model, quiet  # noqa: E402, F401
 from inside import Inside  # noqa: E402
-
-KEY = "sk-or-v1-a-key-for-tests"
-Start = Callable[..., Simulator]
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """No warning of DSPy's about itself is shown."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
-
-
-def model(simulator: Simulator, name: str = "openai/gpt-4o-mini", **settings: Any) -> Any:
-    return corsac.dspy.LM(f"openrouter/{name}", api_base=simulator.base_url, api_key=KEY, **settings)
-
 
 def inside_model(inside: Inside) -> Any:
     return corsac.dspy.LM("inside", engine="openai", api_base=inside.base_url, api_key="none", temperature=1.0)
@@ -154,7 +137,7 @@ def test_a_model_is_said_to_take_what_its_providers_take(simulate: Start) -> Non
     sim = simulate({"model": [bare]})
     lm = model(sim)
     assert lm.supports_function_calling
-    assert not model(sim, "maker/bare").supports_function_calling
+    assert not model(sim, "openrouter/maker/bare").supports_function_calling
     assert not lm.copy(model="openrouter/maker/bare").supports_function_calling
     assert sim.chats() == []
 
@@ -189,7 +172,7 @@ def test_functions_go_out_natively_where_they_are_taken(simulate: Start, takes: 
     }
     rule: dict[str, Any] = {"path": "/chat/completions", "reply": {"status": 200, "body": json.dumps(native)}} if takes else {"content": said}
     sim = simulate({"model": [{"id": "maker/m", "supported_parameters": parameters}], "rule": [rule]})
-    with dspy.context(lm=model(sim, "maker/m"), adapter=dspy.ChatAdapter(use_native_function_calling=True)):
+    with dspy.context(lm=model(sim, "openrouter/maker/m"), adapter=dspy.ChatAdapter(use_native_function_calling=True)):
         made = dspy.Predict(Search)(question="How is the weather in Rome?", tools=[dspy.Tool(weather)])
     assert [(call.name, call.args) for call in made.outputs.tool_calls] == [("weather", {"city": "Rome"})]
     assert [("tools" in chat["body"]) for chat in sim.chats()] == [takes]

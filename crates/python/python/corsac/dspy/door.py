@@ -134,6 +134,10 @@ class Door:
             sample=_sample(said.rollout_id, number),
         )
 
+    def questions(self, request: Request, said: Saying) -> list[str]:
+        """The questions to ask now: all that are wanted at first, one more where DSPy calls again."""
+        return [self.question(request) for _ in range(said.wanted if said.answered == 0 else 1)]
+
     def other(self, model: str) -> str | None:
         """A model as the engine is told of it: its own is not named. A copy of an LM may have another one's name."""
         return _bare(model) if model != self.settings.get("model") else None
@@ -159,15 +163,12 @@ class Door:
 
     def complete(self, request: Request) -> Response:
         """Asks, and waits for the whole answer."""
-        said = _said.get()
-        if said is not None and said.ahead:
-            return self.read(_opened(said.ahead.pop(0)), request.model)
+        said = _said.get() or Saying()
         try:
-            if said is not None and said.wanted > 1 and said.answered == 0:
-                questions = [self.question(request) for _ in range(said.wanted)]
+            if not said.ahead:
+                questions = self.questions(request, said)
                 said.ahead = _ordered(_corsac.ask_chats(self.engine(), questions))
-                return self.read(_opened(said.ahead.pop(0)), request.model)
-            completion = _corsac.ask_chat(self.engine(), self.question(request))
+            completion = _opened(said.ahead.pop(0))
         except CorsacError as error:
             raise canonical(error) from error
         return self.read(completion, request.model)
@@ -211,15 +212,12 @@ class AsyncDoor(Door):
 
     async def complete(self, request: Request) -> Response:
         """Asks, and waits for the whole answer."""
-        said = _said.get()
-        if said is not None and said.ahead:
-            return self.read(_opened(said.ahead.pop(0)), request.model)
+        said = _said.get() or Saying()
         try:
-            if said is not None and said.wanted > 1 and said.answered == 0:
-                questions = [self.question(request) for _ in range(said.wanted)]
+            if not said.ahead:
+                questions = self.questions(request, said)
                 said.ahead = _ordered(await _corsac.ask_chats_async(self.engine(), questions))
-                return self.read(_opened(said.ahead.pop(0)), request.model)
-            completion = await _corsac.ask_chat_async(self.engine(), self.question(request))
+            completion = _opened(said.ahead.pop(0))
         except CorsacError as error:
             raise canonical(error) from error
         return self.read(completion, request.model)
@@ -281,7 +279,7 @@ def _ordered(answers: list[str | CorsacError]) -> list[str | CorsacError]:
 
 def _opened(answer: str | CorsacError) -> str:
     if isinstance(answer, CorsacError):
-        raise canonical(answer) from answer
+        raise answer
     return answer
 
 
