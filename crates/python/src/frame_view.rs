@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Schema};
 use corsac_frame::{FrameError, Session, SessionOptions, Statement};
 use datafusion::catalog::MemTable;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Result, TableReference};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, TableReference, not_impl_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias, TableScanBuilder};
@@ -46,9 +46,26 @@ impl Lasting {
             let alias = SubqueryAlias::try_new(Arc::new(LogicalPlan::TableScan(kept)), name.unwrap_or(&scan.table_name).clone())?;
             Ok(Transformed::new(LogicalPlan::SubqueryAlias(alias), true, TreeNodeRecursion::Jump))
         })?;
-        let plan = plan.data.transform_up_with_subqueries(named)?;
-        Ok(Lasting { plan: plan.data, rows })
+        let plan = plan.data.transform_up_with_subqueries(named)?.data;
+        let plan = plan.map_children(|child| child.transform_up_with_subqueries(bounded))?.data;
+        Ok(Lasting { plan, rows })
     }
+}
+
+/// What comes before a limit, and before rows were made distinct, is none of what comes after it: written into one SELECT, it
+/// would mean something else. It becomes a subquery of its own.
+fn bounded(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    if !matches!(node, LogicalPlan::Limit(_) | LogicalPlan::Distinct(_)) {
+        return Ok(Transformed::no(node));
+    }
+    let columns = node.schema().columns();
+    let mut relations = columns.iter().map(|column| column.relation.clone());
+    let first = relations.next().flatten();
+    if relations.any(|relation| relation != first) {
+        return not_impl_err!("a limit over columns of several tables has no form in SQL: put a select before it");
+    }
+    let alias = SubqueryAlias::try_new(Arc::new(node), first.unwrap_or_else(|| TableReference::bare("part")))?;
+    Ok(Transformed::yes(LogicalPlan::SubqueryAlias(alias)))
 }
 
 /// Columns that a projection puts under a table's name (`renamed`) as those of a subquery of that name, which is how SQL says it.
