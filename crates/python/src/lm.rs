@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use corsac_dispatch::config::{Profile, seconds};
-use corsac_dispatch::{Answer, Call, CallSettings, Contract, Opened, Origin, Outcome, Source, StreamItem, Turn};
+use corsac_dispatch::{Answer, Ask, Call, CallSettings, Contract, Opened, Origin, Outcome, Source, StreamItem, Turn};
 use corsac_schema::Schema;
 use futures::StreamExt;
 use futures::future::join_all;
