@@ -165,7 +165,7 @@ pub(crate) fn takes_tools(py: Python<'_>, engine: &PyEngine, model: Option<Strin
     let engine = engine.clone();
     runtime::wait(py, async move {
         match engine.core.opened().await {
-            Ok(opened) => opened.dispatcher.takes_tools(model.as_deref()).await,
+            Ok(opened) => opened.dispatcher.takes_tools(&CallSettings { model, ..CallSettings::default() }).await,
             Err(_) => true,
         }
     })
