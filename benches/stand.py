@@ -47,6 +47,25 @@ def program(name):
     return Path(folder) / name if folder else build(*WHERE[name])[name]
 
 
+def extension():
+    """The Python package's extension module, built as it stands, or taken from the folder of built ones."""
+    folder = os.environ.get("CORSAC_BENCH_PROGRAMS")
+    if folder:
+        return Path(folder) / "lib_corsac.so"
+    command = ["cargo", "build", "--quiet", "--profile", PROFILE, "--message-format=json", "-p", "corsac-python"]
+    done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, text=True, check=True)
+    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    files = [file for message in messages if message.get("target", {}).get("name") == "_corsac" for file in message.get("filenames", [])]
+    return Path(next(file for file in files if file.endswith((".so", ".dylib"))))
+
+
+def tokenizers():
+    """The folder of the rank files in the build's own tokenizer crate."""
+    told = subprocess.run(["cargo", "metadata", "--format-version", "1"], cwd=TREE, capture_output=True, text=True, check=True)
+    crate = next(package for package in json.loads(told.stdout)["packages"] if package["name"] == "tiktoken-rs")
+    return Path(crate["manifest_path"]).parent / "assets"
+
+
 class Cost:
     """What a process took: wall and processor time in seconds, the most memory it held in megabytes, what it printed."""
 

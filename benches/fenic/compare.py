@@ -6,7 +6,6 @@
 import csv
 import json
 import os
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -94,15 +93,8 @@ def by_fenic(binary, workplace, work, tokenizers):
         return {**found, "whole_s": cost.wall_s, "asked": server.asked(), "lost": work.values - kept}
 
 
-def tokenizers():
-    """The folder of the rank files in the build's own tokenizer crate."""
-    told = subprocess.run(["cargo", "metadata", "--format-version", "1"], cwd=stand.TREE, capture_output=True, text=True, check=True)
-    crate = next(package for package in json.loads(told.stdout)["packages"] if package["name"] == "tiktoken-rs")
-    return Path(crate["manifest_path"]).parent / "assets"
-
-
 def main():
-    binary, ranks = stand.program("corsac"), tokenizers()
+    binary, ranks = stand.program("corsac"), stand.tokenizers()
     results = []
     with stand.Workplace() as workplace:
         one = Work("map", "a single row", f"SELECT id, {MAP} AS value FROM 'ROWS'", texts(1), 1, 1)

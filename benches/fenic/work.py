@@ -1,6 +1,7 @@
 """One piece of work by fenic, in a process of its own: `work.py BASE_URL WORK ROWS.json FOLDER_OF_TOKENIZERS` prints a line of JSON.
 
-What is told of the query is the query alone: importing fenic and opening a session are told apart.
+What is told of the query is the query alone: importing fenic and opening a session are told apart. With `corsac` as one word more,
+the same lines are run by Corsac's Python package, in the same interpreter.
 """
 
 import json
@@ -16,16 +17,25 @@ base_url, work, rows, tokenizers = sys.argv[1], sys.argv[2], json.loads(Path(sys
 # the client underneath insists on a second key, which is sent nowhere
 os.environ["OPENROUTER_API_KEY"], os.environ["OPENAI_API_KEY"] = "sk-or-v1-measured", "none"
 
-import tiktoken.load  # noqa: E402
+if sys.argv[5:] == ["corsac"]:
+    import corsac as fc
 
-# it would fetch its ranks, which this tree's build has on disk already
-tiktoken.load.read_file = lambda path: (tokenizers / path.rsplit("/", 1)[1]).read_bytes()
+    os.environ["OPENROUTER_BASE_URL"] = base_url
+    # its ledger is the home's
+    place = {}
+else:
+    import tiktoken.load
 
-import fenic as fc  # noqa: E402
-from fenic._inference.openrouter import openrouter_provider  # noqa: E402
+    # it would fetch its ranks, which this tree's build has on disk already
+    tiktoken.load.read_file = lambda path: (tokenizers / path.rsplit("/", 1)[1]).read_bytes()
+
+    import fenic as fc
+    from fenic._inference.openrouter import openrouter_provider
+
+    openrouter_provider.OPENROUTER_BASE_URL = base_url
+    place = {"db_path": Path.cwd()}
+
 from pydantic import BaseModel, Field  # noqa: E402
-
-openrouter_provider.OPENROUTER_BASE_URL = base_url
 
 
 class Facts(BaseModel):
@@ -36,7 +46,7 @@ class Facts(BaseModel):
 
 model = fc.OpenRouterLanguageModel(model_name="openai/gpt-4o-mini")
 session = fc.Session.get_or_create(
-    fc.SessionConfig(app_name="measured", db_path=Path.cwd(), semantic=fc.SemanticConfig(language_models={"model": model}))
+    fc.SessionConfig(app_name="measured", **place, semantic=fc.SemanticConfig(language_models={"model": model}))
 )
 table = session.create_dataframe(rows)
 word = fc.semantic.map("Say in one word: {{ text }}", text=fc.col("text")).alias("value")

@@ -15,7 +15,8 @@ use corsac_local::{EmbeddingModel, EmbeddingOptions, LoadOptions, LocalError, Lo
 use corsac_sim::{SimConfig, SimExchange, Simulator};
 use corsac_wire::catalog::Pricing;
 use corsac_wire::{Usd, header};
-
+use futures::FutureExt;
+use futures::future::join_all;
 use tokio::task::JoinHandle;
 
 use crate::args::{Asking, EngineChoice};
@@ -421,16 +422,10 @@ impl Prepared {
         for (door, catalog) in &catalogs {
             dispatcher.learn_catalog(*door, catalog);
         }
-        let coming = (!coming.is_empty()).then(|| {
-            let dispatcher = Arc::clone(&dispatcher);
-            tokio::spawn(async move {
-                for (door, coming) in coming {
-                    if let Ok(Some(catalog)) = coming.await {
-                        dispatcher.learn_catalog(door, &catalog);
-                    }
-                }
-            })
-        });
+        let comes =
+            |(door, coming): (usize, JoinHandle<Option<Catalog>>)| dispatcher.expect_catalog(door, coming.map(|fetched| fetched.ok()?));
+        let coming: Vec<_> = coming.into_iter().map(comes).collect();
+        let coming = (!coming.is_empty()).then(|| tokio::spawn(join_all(coming).map(drop)));
         Ok(Engine { dispatcher, name, model, coming })
     }
 

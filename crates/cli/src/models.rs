@@ -119,7 +119,7 @@ async fn show(exchange: &HttpExchange, catalog: &Catalog, written: &str) -> Resu
             structure(&endpoint.supported_parameters),
         ));
     }
-    let needs = Needs { structure: true, tools: false, preferred: None, sent: Parameters::NONE, prompt_tokens: 0 };
+    let needs = Needs { structure: true, tools: false, preferred: None, must_support: false, sent: Parameters::NONE, prompt_tokens: 0 };
     let preferences = ProviderPreferences::default();
     match plan(catalog.model(&id), Some(&endpoints.endpoints), &preferences, &needs, &Lessons::default()) {
         Ok(plan) if !plan.why.is_empty() => {

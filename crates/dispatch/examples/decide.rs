@@ -44,7 +44,7 @@ fn main() -> Result<(), serde_json::Error> {
     let mut sent = Parameters::default();
     sent.insert(Parameter::Temperature);
     sent.insert(Parameter::Seed);
-    let needs = Needs { structure: true, tools: false, preferred: None, sent, prompt_tokens: 400 };
+    let needs = Needs { structure: true, tools: false, preferred: None, must_support: false, sent, prompt_tokens: 400 };
     let lessons = Lessons::default();
     tell("plan: twelve endpoints, preferences and a schema to how a call goes out", |_| {
         let _ = black_box(plan(None, Some(black_box(&endpoints)), &preferences, black_box(&needs), &lessons));

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use corsac_ledger::Fingerprint;
+use corsac_policy::{UnknownModel, nearest};
 use corsac_wire::catalog::{Endpoint, EndpointsReply, Model};
+use futures::future::{BoxFuture, Shared};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,7 +35,12 @@ pub(crate) struct Atlas {
     /// How often something that was known was replaced.
     version: AtomicU64,
     providers: OnceCell<HashMap<String, String>>,
+    /// The catalog, while it is on its way.
+    coming: Mutex<Option<Coming>>,
 }
+
+/// Ends when a catalog was taken in, or could not be had.
+pub(crate) type Coming = Shared<BoxFuture<'static, ()>>;
 
 /// The endpoints of one model as they were fetched, and when that was.
 #[derive(Default)]
@@ -69,7 +76,30 @@ impl Atlas {
             endpoints: Mutex::default(),
             version: AtomicU64::new(0),
             providers: OnceCell::new(),
+            coming: Mutex::new(None),
         }
+    }
+
+    /// A catalog is on its way: who asks for a model that is not known yet waits for it.
+    pub(crate) fn expect(&self, coming: Coming) {
+        *self.coming.lock() = Some(coming);
+    }
+
+    /// Why there is no model of this id, where that is certain: there is a catalog, which does not know it, and the service
+    /// names nobody who serves it. Everybody who asks for it shares what is fetched to find out.
+    pub(crate) async fn unknown(self: &Arc<Self>, id: &Arc<str>) -> Option<UnknownModel> {
+        if !self.exchange.routes() || !is_listed(id) || self.model(id).is_some() {
+            return None;
+        }
+        let coming = self.coming.lock().clone();
+        if let Some(coming) = coming {
+            coming.await;
+        }
+        if self.models.read().is_empty() || self.model(id).is_some() || self.endpoints(id).await.is_some() {
+            return None;
+        }
+        let models = self.models.read();
+        Some(UnknownModel { id: id.to_string(), nearest: nearest(id, models.keys().map(String::as_str), 3) })
     }
 
     /// Takes in a catalog.

@@ -554,7 +554,7 @@ mod tests {
 
     #[test]
     fn who_is_asked_when_and_at_what_price_is_not() {
-        let changes: [fn(&mut Settings); 16] = [
+        let changes: [fn(&mut Settings); 17] = [
             |s| s.routes.push(Route::to("a/b")),
             |s| s.routes[0].door = 3,
             |s| s.routes[0].timeout = Some(std::time::Duration::from_secs(5)),
@@ -568,6 +568,7 @@ mod tests {
             |s| s.request.user = Some("u".into()),
             |s| s.request.logprobs = Some(true),
             |s| s.request.strategy = Some(Strategy::ForcedTool),
+            |s| s.request.must_support = true,
             |s| s.memory.max_age = Some(std::time::Duration::from_secs(5)),
             |s| s.ceilings.run = Some(Usd::ZERO),
             |s| s.deadlines.call = std::time::Duration::from_secs(5),

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use corsac_ledger::{CallOutcome, CallRecord, Fingerprint, Ledger, ResultRow, RunId, Usage};
 use corsac_wire::Usd;
 use corsac_wire::catalog::Pricing;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -131,6 +133,27 @@ impl Dispatcher {
         }
         let models = self.settings.routes.iter().map(|route| &route.model);
         self.learn_prices(models.filter_map(|model| Some((Arc::clone(model), catalog.pricing(model)?))));
+    }
+
+    /// Takes in the catalog of a door when it comes. Calls that ask for a model that is not known wait for it, so that
+    /// nothing is sent to a model that is not there. What is given back ends when the catalog was taken in, or could not be
+    /// had.
+    pub fn expect_catalog(
+        self: &Arc<Self>,
+        place: usize,
+        fetching: impl Future<Output = Option<Catalog>> + Send + 'static,
+    ) -> Shared<BoxFuture<'static, ()>> {
+        let this = Arc::clone(self);
+        let learning = tokio::spawn(async move {
+            if let Some(catalog) = fetching.await {
+                this.learn_catalog(place, &catalog);
+            }
+        });
+        let coming = learning.map(drop).boxed().shared();
+        if let Some(door) = self.doors.get(place) {
+            door.atlas.expect(coming.clone());
+        }
+        coming
     }
 
     /// Asks nothing more. Calls under way end and are recorded; those waiting fail as interrupted.

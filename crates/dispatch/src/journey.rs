@@ -299,7 +299,10 @@ impl Dispatcher {
         let ignored = self.left_out(route, course, outlook).await;
         // fallbacks behind the same door are tried by the service itself, without another way there and back
         let speech = self.speech(route);
-        let fallbacks = compose::fallbacks(&self.settings, routes, place, speech);
+        let mut fallbacks = compose::fallbacks(&self.settings, routes, place, speech);
+        let is_possible =
+            |model: &str| routes.iter().zip(&journey.outlooks).any(|(route, outlook)| *route.model == *model && outlook.is_possible());
+        fallbacks.retain(|model| is_possible(model));
         let draft = Draft {
             course,
             route,

@@ -204,18 +204,17 @@ impl Builder {
                 continue;
             }
             let with_key = exchange.has_key();
-            let learner = Arc::clone(&dispatcher);
-            let coming = tokio::spawn(async move {
-                let Ok(catalog) = Catalog::fetch(exchange.as_ref(), with_key, now_ms).await else { return };
+            let coming = dispatcher.expect_catalog(place, async move {
+                let catalog = Catalog::fetch(exchange.as_ref(), with_key, now_ms).await.ok()?;
                 if let Some(file) = file {
                     // not being able to keep it costs one more fetch next time, nothing else
                     let _ = catalog.keep(&file);
                 }
-                learner.learn_catalog(place, &catalog);
+                Some(catalog)
             });
             if has_ceiling && !is_known {
                 // under a ceiling the price of the first request must be known, or it goes alone
-                let _ = coming.await;
+                coming.await;
             }
         }
         let run = ledger.start_run(RunStart {
@@ -249,6 +248,16 @@ impl CatalogOf {
             let fetched = Catalog::fetch(self.exchange.as_ref(), self.exchange.has_key(), now_ms).await?;
             if let Some(file) = &self.file {
                 // not being able to keep it costs one more fetch next time, nothing else
+                let _ = fetched.keep(file);
+            }
+            self.kept = Some(fetched);
+        }
+        if let Some(kept) = &self.kept
+            && settings.routes.iter().any(|route| route.door == place && kept.resolve(&route.model).is_err())
+            && let Ok(fetched) = Catalog::fetch(self.exchange.as_ref(), self.exchange.has_key(), now_ms).await
+        {
+            // the model may be younger than what was kept
+            if let Some(file) = &self.file {
                 let _ = fetched.keep(file);
             }
             self.kept = Some(fetched);

@@ -18,6 +18,8 @@ pub struct Outlook {
     pub impossible: Option<String>,
     /// Whether that is for the length of this one prompt.
     pub too_long: bool,
+    /// Whether that is because there is no such model.
+    pub is_unknown: bool,
     /// How structure is asked for, in order.
     pub ladder: Option<Ladder>,
     /// Why so, for a person.
@@ -60,8 +62,12 @@ impl Outlook {
         }
     }
 
-    /// What a call fails with where no route is possible. A prompt that is too long fails alone.
+    /// What a call fails with where no route is possible. A prompt that is too long fails alone. A wrong name of the model asked
+    /// first is told, rather than another model asked in its place.
     pub(crate) fn nobody(outlooks: &[Arc<Outlook>], tokens: u64) -> Option<Failure> {
+        if let Some(unknown) = outlooks.first().filter(|first| first.is_unknown).and_then(|first| first.impossible.as_deref()) {
+            return Some(Failure::new(FailureKind::NoSuchModel, unknown));
+        }
         let reasons: Vec<&str> = outlooks.iter().map_while(|outlook| outlook.impossible.as_deref()).collect();
         if reasons.len() < outlooks.len() {
             return None;
@@ -135,6 +141,7 @@ impl Dispatcher {
         {
             return Arc::clone(&known.outlook);
         }
+        let unknown = door.atlas.unknown(&route.model).await;
         let structure = call.contract.schema().is_some();
         let decides = structure || key.kind == 1 || !request.provider.is_default();
         let endpoints = if decides { door.atlas.endpoints(&route.model).await } else { None };
@@ -143,6 +150,7 @@ impl Dispatcher {
             structure,
             tools: key.kind == 1,
             preferred: request.strategy,
+            must_support: request.must_support,
             sent: compose::sent(call, request),
             // the other prompts this outlook is used for are less than twice or more than half as long
             prompt_tokens,
@@ -150,6 +158,9 @@ impl Dispatcher {
         let lessons = self.lessons.of(call, &route.model).unwrap_or_default();
         let planned = plan(model.as_deref(), endpoints.as_ref().map(|list| list.as_slice()), &request.provider, &needs, &lessons);
         let outlook = match planned {
+            _ if unknown.is_some() => {
+                Outlook { impossible: unknown.map(|unknown| unknown.to_string()), is_unknown: true, ..Outlook::default() }
+            }
             Ok(plan) => {
                 let mut ignore = Vec::with_capacity(plan.ignore.len());
                 for name in &plan.ignore {
@@ -158,6 +169,7 @@ impl Dispatcher {
                 Outlook {
                     impossible: None,
                     too_long: false,
+                    is_unknown: false,
                     ladder: plan.ladder,
                     why: plan.why,
                     left_out: plan.left_out,

@@ -174,6 +174,9 @@ pub struct RequestSettings {
     pub max_tokens: Option<u32>,
     /// How structure is asked for at first; `None` leaves it to what the endpoints take.
     pub strategy: Option<Strategy>,
+    /// Whether a model that, by the catalog, takes neither schemas nor tools fails for structure before anything is sent,
+    /// rather than being asked in words.
+    pub must_support: bool,
 }
 
 impl RequestSettings {
@@ -214,6 +217,7 @@ impl Default for RequestSettings {
             extra: Map::new(),
             max_tokens: None,
             strategy: None,
+            must_support: false,
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Needs {
     pub tools: bool,
     /// How the user wants structure asked for at first.
     pub preferred: Option<Strategy>,
+    /// Whether a model that takes neither schemas nor tools is refused for structure, rather than asked in words.
+    pub must_support: bool,
     /// Parameters that are sent and could be left out.
     pub sent: Parameters,
     /// Tokens of the prompt, as a guess.
@@ -61,7 +63,7 @@ pub struct Impossible {
 /// work.
 ///
 /// # Errors
-/// [`Impossible`] where the preferences leave nobody.
+/// [`Impossible`] where the preferences leave nobody, or nobody takes what the call cannot do without.
 pub fn plan(
     model: Option<&Model>,
     endpoints: Option<&[Endpoint]>,
@@ -108,6 +110,9 @@ pub fn plan(
     let roomy: Vec<&Endpoint> = left.iter().copied().filter(fits).collect();
     if !roomy.is_empty() {
         left = roomy;
+    }
+    if let Some(lacking) = lacking(model, &left, needs) {
+        return Err(lacking);
     }
     if needs.structure {
         (plan.ladder, plan.why) = ladder(model, &left, needs, lessons);
@@ -179,6 +184,41 @@ fn takes(parameters: &[String], strategy: Strategy) -> bool {
     parameters.is_empty() || strategy.needs().iter().all(|need| parameters.iter().any(|parameter| parameter == need))
 }
 
+/// What a call cannot do without and nobody takes who may serve. Who says nothing of what they take is taken to take it.
+fn lacking(model: Option<&Model>, left: &[&Endpoint], needs: &Needs) -> Option<Impossible> {
+    let of_endpoints = || left.iter().map(|endpoint| (name(endpoint), endpoint.supported_parameters.as_slice())).collect();
+    let lists: Vec<(String, &[String])> = match (left.is_empty(), model) {
+        (false, _) => of_endpoints(),
+        (true, Some(model)) => vec![(model.id.clone(), model.supported_parameters.as_slice())],
+        (true, None) => return None,
+    };
+    let enforces = |list: &[String]| [Strategy::ResponseFormat, Strategy::ForcedTool].iter().any(|strategy| takes(list, *strategy));
+    let calls = |list: &[String]| list.is_empty() || list.iter().any(|name| name == "tools");
+    let told = || {
+        let of_one = |(name, list): &(String, &[String])| format!("{name} takes {}", list.join(", "));
+        let more = if lists.len() > 3 { format!(" and {} more", lists.len() - 3) } else { String::new() };
+        lists.iter().take(3).map(of_one).collect::<Vec<_>>().join("; ") + &more
+    };
+    if needs.tools && !lists.iter().any(|(_, list)| calls(list)) {
+        return Some(Impossible {
+            why: format!("functions are offered to it, and by the catalog nobody who may serve takes tools ({})", told()),
+            change: "name a model that takes tools, or ask without functions".to_owned(),
+        });
+    }
+    if needs.structure && needs.must_support && !lists.iter().any(|(_, list)| enforces(list)) {
+        return Some(Impossible {
+            why: format!(
+                "the answer must have a structure, and by the catalog nobody who may serve takes structured_outputs or tools ({})",
+                told()
+            ),
+            change: "name a model that takes one of them, let other providers serve, or set structured_output_support = \"preferred\": \
+                     then it is asked in words, and its answers are checked"
+                .to_owned(),
+        });
+    }
+    None
+}
+
 /// The ways to ask for structure: the one most can serve first, the user's own before all.
 fn ladder(model: Option<&Model>, left: &[&Endpoint], needs: &Needs, lessons: &Lessons) -> (Option<Ladder>, String) {
     let known = !left.is_empty() || model.is_some_and(|model| !model.supported_parameters.is_empty());
@@ -191,9 +231,15 @@ fn ladder(model: Option<&Model>, left: &[&Endpoint], needs: &Needs, lessons: &Le
         let rungs = Ladder::from(first).rungs().iter().copied().filter(|rung| !refused(rung)).collect::<Vec<_>>();
         return (Some(Ladder::new(rungs.into_iter().chain([Strategy::Prompted]))), "what was refused before is not tried again".to_owned());
     }
+    let healthy: Vec<&Endpoint> = left.iter().copied().filter(|endpoint| is_healthy(endpoint)).collect();
+    let enforces = |endpoint: &&Endpoint| {
+        [Strategy::ResponseFormat, Strategy::ForcedTool].iter().any(|strategy| takes(&endpoint.supported_parameters, *strategy))
+    };
+    // who must not be asked in words alone is better asked of a degraded endpoint
+    let counted = if needs.must_support && !healthy.iter().any(enforces) { left } else { healthy.as_slice() };
     let count = |strategy: Strategy| match left.is_empty() {
         true => usize::from(model.is_some_and(|model| takes(&model.supported_parameters, strategy))),
-        false => left.iter().filter(|endpoint| is_healthy(endpoint) && takes(&endpoint.supported_parameters, strategy)).count(),
+        false => counted.iter().filter(|endpoint| takes(&endpoint.supported_parameters, strategy)).count(),
     };
     let (schema, tool, json) = (count(Strategy::ResponseFormat), count(Strategy::ForcedTool), count(Strategy::JsonMode));
     let mut rungs = Vec::with_capacity(5);
@@ -305,7 +351,7 @@ mod tests {
 
     fn needs() -> Needs {
         let sent = [Parameter::Temperature, Parameter::Seed, Parameter::MaxTokens].into_iter().collect();
-        Needs { structure: true, tools: false, preferred: None, sent, prompt_tokens: 100 }
+        Needs { structure: true, tools: false, preferred: None, must_support: false, sent, prompt_tokens: 100 }
     }
 
     fn planned(endpoints: &[Endpoint], preferences: &ProviderPreferences, needs: &Needs) -> Result<Plan, Impossible> {
@@ -332,6 +378,45 @@ mod tests {
         let bare = planned(&[endpoint("a", &["max_tokens"])], &ProviderPreferences::default(), &needs()).unwrap();
         assert_eq!(bare.ladder.unwrap().rungs(), [Strategy::Prompted]);
         assert_eq!((bare.max_tokens_cap, bare.context), (Some(2_000), Some(8_000)));
+    }
+
+    #[test]
+    fn what_a_call_cannot_do_without_is_told_before_anything_is_sent() {
+        let must = Needs { must_support: true, ..needs() };
+        let with = |parameters: &[&str], needs: &Needs| planned(&[endpoint("a", parameters)], &Default::default(), needs);
+        let impossible = with(&["max_tokens", "response_format"], &must).unwrap_err();
+        assert!(impossible.why.contains("takes structured_outputs or tools (a takes max_tokens, response_format)"), "{}", impossible.why);
+        assert!(impossible.change.contains("structured_output_support = \"preferred\""), "{}", impossible.change);
+        // either of them will do, and so does not to know
+        for takes in [&ALL[..], &["structured_outputs"], &["tools", "tool_choice"], &[]] {
+            assert!(with(takes, &must).is_ok(), "{takes:?}");
+        }
+        assert!(plan(None, None, &Default::default(), &must, &Lessons::default()).is_ok());
+        // who is not asked for a structure needs neither
+        assert!(with(&["max_tokens"], &Needs { structure: false, ..must }).is_ok());
+        // who could do it may not serve
+        let two = [endpoint("a", &["max_tokens"]), endpoint("b", &ALL)];
+        let only = ProviderPreferences { only: vec!["a".into()], ..Default::default() };
+        assert!(planned(&two, &Default::default(), &must).is_ok() && planned(&two, &only, &must).is_err());
+        // the model's own list counts where its endpoints are not known
+        let model = Model { id: "m/x".into(), supported_parameters: vec!["max_tokens".into()], ..Model::default() };
+        assert!(
+            plan(Some(&model), None, &Default::default(), &must, &Lessons::default()).unwrap_err().why.contains("m/x takes max_tokens")
+        );
+        let functions = Needs { structure: false, tools: true, ..needs() };
+        assert!(with(&["structured_outputs"], &functions).unwrap_err().why.contains("nobody who may serve takes tools"));
+        assert!(with(&["tools"], &functions).is_ok());
+    }
+
+    #[test]
+    fn a_way_that_only_a_degraded_endpoint_has_is_better_than_none() {
+        let degraded = Endpoint { status: Some(-2), ..endpoint("b", &TOOLS) };
+        let two = [endpoint("a", &["max_tokens"]), degraded];
+        let first = |must_support| {
+            let needs = Needs { must_support, ..needs() };
+            planned(&two, &Default::default(), &needs).unwrap().ladder.unwrap().first()
+        };
+        assert_eq!((first(true), first(false)), (Strategy::ForcedTool, Strategy::Prompted));
     }
 
     #[test]

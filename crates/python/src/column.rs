@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use corsac_dispatch::LateAsk;
 use corsac_frame::{Session, SessionOptions};
 use corsac_ledger::RunId;
+use corsac_program::{ProgramError, Template};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Alias, InList, Like, Sort};
@@ -16,6 +17,7 @@ use pyo3::types::PyString;
 
 use crate::arrow_build::column_of;
 use crate::arrow_types::read_type;
+use crate::errors::usage;
 use crate::frame_error::{column_not_found, nearest, of_engine, of_frame, type_mismatch};
 use crate::python_function::python_function;
 
@@ -295,5 +297,15 @@ pub(crate) fn must_be_condition(expression: &Expr, schema: &DFSchema) -> PyResul
     match expression.get_type(schema).map_err(of_engine)? {
         DataType::Boolean | DataType::Null => Ok(()),
         other => Err(type_mismatch(&format!("a condition must be true or false, but {} is {other}", output_name(expression)))),
+    }
+}
+
+/// The names of a template's variables, in the order in which they first stand in it.
+#[pyfunction]
+pub(crate) fn template_names(template: &str) -> PyResult<Vec<String>> {
+    match Template::parse(template) {
+        Ok(parsed) => Ok(parsed.variables().to_vec()),
+        Err(ProgramError::NoVariable { .. }) => Ok(Vec::new()),
+        Err(error) => Err(usage(error.to_string())),
     }
 }

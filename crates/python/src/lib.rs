@@ -11,6 +11,7 @@ mod frame;
 mod frame_error;
 mod frame_join;
 mod frame_run;
+mod frame_view;
 mod json_kind;
 mod lm;
 mod program;
@@ -31,13 +32,13 @@ mod _corsac {
     #[pymodule_export]
     use crate::arrow::Rows;
     #[pymodule_export]
-    use crate::column::PyExpr;
+    use crate::column::{PyExpr, template_names};
     #[pymodule_export]
     use crate::engine::{PyEngine, close_engines, home_folder};
     #[pymodule_export]
     use crate::frame::PyFrame;
     #[pymodule_export]
-    use crate::lm::{Pieces, ask_chat, ask_chat_async, stream_chat};
+    use crate::lm::{Pieces, ask_chat, ask_chat_async, ask_chats, ask_chats_async, stream_chat, takes_tools};
     #[pymodule_export]
     use crate::program::{Place, PyProgram, parse_signature};
     #[pymodule_export]

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use corsac_dispatch::config::{Profile, seconds};
-use corsac_dispatch::{Answer, Call, CallSettings, Contract, Opened, Origin, Outcome, Source, StreamItem, Turn};
+use corsac_dispatch::{Answer, Ask, Call, CallSettings, Contract, Opened, Origin, Outcome, Source, StreamItem, Turn};
 use corsac_schema::Schema;
 use futures::StreamExt;
+use futures::future::join_all;
 use futures::stream::BoxStream;
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -127,6 +128,47 @@ pub(crate) fn ask_chat(py: Python<'_>, engine: &PyEngine, question: &str) -> PyR
 pub(crate) fn ask_chat_async<'py>(py: Python<'py>, engine: &PyEngine, question: &str) -> PyResult<Bound<'py, PyAny>> {
     let ready = read(question)?;
     runtime::awaitable(py, asked(engine.clone(), ready))
+}
+
+/// Asks all of them at once, and waits for all answers in their order: each a chat completion as JSON, or the exception that
+/// asking it alone would have raised.
+#[pyfunction]
+pub(crate) fn ask_chats(py: Python<'_>, engine: &PyEngine, questions: Vec<String>) -> PyResult<Vec<Py<PyAny>>> {
+    let ready = questions.iter().map(|question| read(question)).collect::<PyResult<Vec<Ready>>>()?;
+    let all = join_all(ready.into_iter().map(|ready| asked(engine.clone(), ready)));
+    runtime::wait(py, all)?.into_iter().map(|outcome| told(py, outcome)).collect()
+}
+
+/// The same as an awaitable.
+#[pyfunction]
+pub(crate) fn ask_chats_async<'py>(py: Python<'py>, engine: &PyEngine, questions: Vec<String>) -> PyResult<Bound<'py, PyAny>> {
+    let ready = questions.iter().map(|question| read(question)).collect::<PyResult<Vec<Ready>>>()?;
+    let all = join_all(ready.into_iter().map(|ready| asked(engine.clone(), ready)));
+    runtime::awaitable(py, async move {
+        let outcomes = all.await;
+        Python::attach(|py| outcomes.into_iter().map(|outcome| told(py, outcome)).collect::<PyResult<Vec<Py<PyAny>>>>())
+    })
+}
+
+fn told(py: Python<'_>, outcome: PyResult<String>) -> PyResult<Py<PyAny>> {
+    Ok(match outcome {
+        Ok(completion) => completion.into_pyobject(py)?.into_any().unbind(),
+        Err(error) => error.into_value(py).into_any(),
+    })
+}
+
+/// Whether functions can be offered to a model, or to the engine's own: what the catalog says of who serves it. An engine that
+/// cannot be opened says so with the first question.
+#[pyfunction]
+#[pyo3(signature = (engine, model = None))]
+pub(crate) fn takes_tools(py: Python<'_>, engine: &PyEngine, model: Option<String>) -> PyResult<bool> {
+    let engine = engine.clone();
+    runtime::wait(py, async move {
+        match engine.core.opened().await {
+            Ok(opened) => opened.dispatcher.takes_tools(&CallSettings { model, ..CallSettings::default() }).await,
+            Err(_) => true,
+        }
+    })
 }
 
 /// Asks, and gives the answer as it comes.

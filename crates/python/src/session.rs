@@ -21,14 +21,14 @@ use crate::engine::{Core, PyEngine};
 use crate::errors::{dollars, of_ledger};
 use crate::frame::PyFrame;
 use crate::frame_error::{of_frame, query, type_mismatch};
-use crate::runtime;
+use crate::{frame_view, runtime};
 
 /// What the frames of a session share.
 #[derive(Debug)]
 pub(crate) struct SessionCore {
     pub(crate) engine: Arc<Core>,
     pub(crate) on_error: OnError,
-    home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
     /// Frames under names, as long as the session lasts.
     views: Mutex<BTreeMap<String, LogicalPlan>>,
 }
@@ -146,6 +146,16 @@ impl PySession {
             }
         })?;
         done.map_err(of_frame)
+    }
+
+    /// Makes a view of the catalog out of a frame, which every session has; why that cannot be, where it cannot.
+    fn keep_view(&self, py: Python<'_>, name: &str, frame: PyRef<'_, PyFrame>) -> PyResult<Option<String>> {
+        let (core, frame) = (Arc::clone(&self.core), frame.clone());
+        let kept = runtime::wait(py, async move { frame_view::keep(&core, name, &frame).await })?.map_err(of_frame)?;
+        if kept.is_ok() {
+            self.core.views.lock().remove(name);
+        }
+        Ok(kept.err())
     }
 
     /// Gives a frame a name, as long as the session lasts.

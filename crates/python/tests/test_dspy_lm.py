@@ -6,8 +6,6 @@ import asyncio
 import copy
 import json
 import pickle
-import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +15,8 @@ dspy = pytest.importorskip("dspy")
 
 import corsac.dspy  # noqa: E402
 from corsac import ConfigurationError, Simulator, UsageError  # noqa: E402
+from dspy_models import KEY, Start, model, quiet  # noqa: E402, F401
 from dspy_programs import CAPITAL, CASES, MODEL, QA, marked, script  # noqa: E402
-
-KEY = "sk-or-v1-a-key-for-tests"
-Start = Callable[..., Simulator]
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
-
-
-def model(simulator: Simulator, name: str = MODEL, **settings: Any) -> Any:
-    return corsac.dspy.LM(name, api_base=simulator.base_url, api_key=KEY, **settings)
-
 
 # memory: the ledger is the cache
 

@@ -10,8 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Optional
@@ -45,8 +44,10 @@ from corsac import (
     outcome,
     semantic,
 )
+from corsac import progress
 from corsac.errors import CallError, QueryError, UsageError
 from frames import KEY, session_over
+from inside import Inside
 
 TEXTS = ["It never came.", "I love it.", None, "It never came."]
 
@@ -136,8 +137,14 @@ def test_what_is_no_schema_is_told(frame: DataFrame) -> None:
         semantic.extract("text", int)
     with pytest.raises((UsageError, QueryError)):
         frame.select(semantic.extract("text", "product strnig").alias("e"))
-    with pytest.raises(UsageError, match="names none of"):
+    with pytest.raises(UsageError, match=r"uses no column: write \{\{ t \}\} in it"):
         semantic.map("Shorten this", t=col("text"))
+    with pytest.raises(UsageError, match=r"map needs the columns text, lang .*: text=col\('text'\), lang=col\('lang'\)"):
+        semantic.map("Translate {{ text }}{% for l in lang %} {{ l }}{% endfor %}")
+    with pytest.raises(UsageError, match="predicate asks for text, but is given t"):
+        semantic.predicate("Is {{ text }} about t?", t=col("text"))
+    with pytest.raises(UsageError, match="template cannot be read"):
+        semantic.map("Shorten {{ t", t=col("text"))
     with pytest.raises(QueryError, match="other"):
         frame.select(semantic.map("Shorten {{ t }} and {{ other }}", t=col("text")).alias("m")).to_pylist()
 
@@ -261,46 +268,66 @@ def test_async_twins(sim: Simulator, frame: DataFrame, tmp_path: Path) -> None:
     assert len(sim.chats()) == 2
 
 
-def test_the_interpreter_is_free_while_it_waits(simulate: Callable[..., Simulator]) -> None:
-    sim = simulate(latency_ms=300)
-    frame = session_over(sim).create_dataframe({"text": ["a"]}).select(semantic.map("Shorten {{ t }}", t=col("text")).alias("m"))
-    turns = 0
-    done = threading.Event()
+WAITS = {
+    "a frame": """
+frame = inside.session().create_dataframe({"t": ["a"]}).select(corsac.semantic.map("{{ t }}", t=corsac.col("t")).alias("m"))
+assert frame.to_pylist()[0]["m"]
+""",
+    "a count": """
+frame = inside.session().create_dataframe({"t": ["a"]}).filter(corsac.semantic.map("{{ t }}", t=corsac.col("t")).is_not_null())
+assert frame.count() == 1
+""",
+    "a program": """
+engine = dict(model="inside", engine="openai", base_url=inside.base_url, api_key="none")
+assert corsac.Predict("question -> answer", lm=corsac.LM(**engine), adapter="chat")(question="Why?").answer == "short"
+""",
+    "DSPy": """
+import corsac.dspy, dspy
+dspy.configure(lm=corsac.dspy.LM("inside", engine="openai", api_base=inside.base_url, api_key="none"))
+assert dspy.Predict("question -> answer")(question="Why?").answer == "short"
+""",
+    "a stream": """
+import corsac.dspy, dspy
+lm = corsac.dspy.LM("inside", engine="openai", api_base=inside.base_url, api_key="none")
+request = dspy.lm15.Request(model="inside", messages=(dspy.lm15.Message.user("Why?"),))
+assert list(lm.engine.stream(request))
+""",
+}
 
-    def work() -> None:
-        frame.to_pylist()
-        done.set()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not done.is_set():
-        turns += 1
-        time.sleep(0.001)
-    thread.join()
-    assert turns > 20
+@pytest.mark.parametrize("what", WAITS)
+def test_the_interpreter_is_free_while_it_waits(home: Path, what: str) -> None:
+    """Who answers runs in the same interpreter: to wait with its lock held would be to wait forever."""
+    program = f"import corsac\nfrom inside import Inside\ninside = Inside(released=True)\n{WAITS[what]}\nprint('answered')"
+    environment = {**os.environ, "CORSAC_HOME": str(home), "PYTHONPATH": str(Path(__file__).parent)}
+    # the limit is no measure: it ends what hangs
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["answered"], done.stderr
 
 
-def test_ctrl_c_stops_a_query(simulate: Callable[..., Simulator], home: Path) -> None:
-    sim = simulate({"rule": [{"fault": "hang"}]})
+def test_ctrl_c_stops_a_query(home: Path) -> None:
+    inside = Inside()
     program = f"""
 import corsac
 from corsac import *
-session = Session(SessionConfig(base_url={sim.base_url!r}, api_key={KEY!r}, language_model=OpenRouterLanguageModel("openai/gpt-4o-mini")))
-print("ready", flush=True)
+model = OpenAICompatibleLanguageModel("inside", base_url={inside.base_url!r}, api_key="none")
 try:
-    session.create_dataframe({{"t": ["a"]}}).select(corsac.semantic.map("{{{{ t }}}}", t=col("t")).alias("m")).to_pylist()
+    Session(SessionConfig(language_model=model)).create_dataframe({{"t": ["a"]}}).select(
+        corsac.semantic.map("{{{{ t }}}}", t=col("t")).alias("m")
+    ).to_pylist()
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
     environment = {**os.environ, "CORSAC_HOME": str(home)}
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
-    assert child.stdout is not None and child.stdout.readline() == "ready\n"
-    while not sim.chats():
-        time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
-    assert child.stdout.readline() == "stopped\n"
-    child.kill()
-    child.wait()
+    try:
+        assert inside.asked.wait(60)
+        child.send_signal(signal.SIGINT)
+        assert child.stdout is not None and child.stdout.readline() == "stopped\n"
+    finally:
+        child.kill()
+        child.wait()
+        inside.close()
 
 
 def test_a_budget_ends_a_run_and_keeps_what_it_has(sim: Simulator) -> None:
@@ -319,16 +346,64 @@ def test_plans_are_shown_and_nothing_is_asked(sim: Simulator, frame: DataFrame, 
     assert sim.chats() == []
 
 
-def test_progress_is_told(simulate: Callable[..., Simulator]) -> None:
-    sim = simulate(latency_ms=700)
+def test_progress_is_told() -> None:
+    inside = Inside()
     told: list[dict[str, Any]] = []
-    frame = session_over(sim).create_dataframe({"text": ["a", "b"]}).select(semantic.map("{{ t }}", t=col("text")).alias("m"))
-    rows, figures = frame._frame.collect(told.append)
-    assert len(rows) == 2 and figures["rows"] == 2
-    assert told and told[0]["in_flight"] == 2
-    from corsac.progress import line
 
-    assert "2 under way" in line(told[0], 1.0)
+    def tell(figures: dict[str, Any]) -> None:
+        told.append(figures)
+        if figures["in_flight"] == 2:
+            inside.release.set()
+
+    frame = inside.session().create_dataframe({"text": ["a", "b"]}).select(semantic.map("{{ t }}", t=col("text")).alias("m"))
+    rows, figures = frame._frame.collect(tell)
+    inside.close()
+    assert len(rows) == 2 and figures["rows"] == 2
+    assert told[-1]["in_flight"] == 2
+    assert "2 under way" in progress.line(told[-1], 1.0)
+
+
+class Cell:
+    """What a notebook shows, in place of IPython's display."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+
+    def __call__(self, shown: dict[str, str], *, raw: bool, display_id: bool) -> Cell:
+        assert raw and display_id and not self.shown
+        return self.update(shown, raw=raw)
+
+    def update(self, shown: dict[str, str], *, raw: bool) -> Cell:
+        assert raw
+        self.shown.append(shown)
+        return self
+
+
+def test_a_notebook_shows_how_far_it_is_in_one_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = Inside()
+    cell = Cell()
+    shell = type("ZMQInteractiveShell", (), {})()
+    notebook, shows = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+
+    def display(*said: Any, **how: Any) -> Cell:
+        inside.release.set()
+        return cell(*said, **how)
+
+    notebook.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    shows.display = display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    monkeypatch.setitem(sys.modules, "IPython.display", shows)
+    frame = inside.session().create_dataframe({"text": ["a", "b"]}).select(semantic.map("{{ t }}", t=col("text")).alias("m"))
+    result = frame.collect()
+    inside.close()
+    first, last = cell.shown[0], cell.shown[-1]
+    assert "under way" in first["text/html"] and first["text/plain"] == ""
+    # nothing of it is left when the rows are there
+    assert last == {"text/plain": "", "text/html": ""}
+    assert len(result) == 2 and "<table" in frame._repr_html_()
+    # a terminal's session of IPython is none
+    monkeypatch.setattr(notebook, "get_ipython", lambda: type("TerminalInteractiveShell", (), {})())
+    assert not isinstance(progress.watcher(), progress._Notebook)
 
 
 def test_usage_of_a_session(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,10 +60,12 @@ def test_settings_are_those_of_the_engine() -> None:
             "default": {
                 "id": "openai/gpt-4o",
                 "structured_output_strategy": "prefer_tools",
+                "structured_output_support": "required",
                 "default_profile": "p",
                 "requests_per_minute": 100,
                 "profiles": {
                     "p": {
+                        "structured_output_support": "required",
                         "models": ["x/y"],
                         "provider": {"sort": "price", "only": ["OpenAI"], "ignore": ["Azure", "Groq"], "max_prompt_price": 1},
                     }

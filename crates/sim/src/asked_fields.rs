@@ -52,7 +52,7 @@ impl AskedFields {
         let notes: Vec<&str> = texts.flat_map(str::lines).filter(|line| line.starts_with('{')).collect();
         let (mut properties, mut definitions) = (Map::new(), Map::new());
         for (name, ty) in &fields {
-            let mut schema = schema_of(name, ty.unwrap_or("str"), &notes);
+            let mut schema = schema_of(name, *ty, &notes);
             if let Some(Value::Object(inner)) = schema.as_object_mut().and_then(|schema| schema.shift_remove("$defs")) {
                 definitions.extend(inner);
             }
@@ -106,8 +106,8 @@ fn in_parentheses(rest: &str) -> Option<&str> {
 }
 
 /// The schema of a field: of its type, else of what a note behind its place in the form says.
-fn schema_of(name: &str, ty: &str, notes: &[&str]) -> Value {
-    if let Some(schema) = schema_of_type(ty, 0) {
+fn schema_of(name: &str, ty: Option<&str>, notes: &[&str]) -> Value {
+    if let Some(schema) = ty.and_then(|ty| schema_of_type(ty, 0)) {
         return schema;
     }
     let place = format!("{{{name}}}");
@@ -115,10 +115,12 @@ fn schema_of(name: &str, ty: &str, notes: &[&str]) -> Value {
     if let Some(schema) = note.find('{').and_then(|at| first_json(note.get(at..)?)) {
         return schema;
     }
-    match note.rsplit_once("one of: ") {
-        Some((_, labels)) => json!({ "enum": labels.split("; ").map(str::trim).collect::<Vec<_>>() }),
-        None => json!({ "type": "string" }),
+    if let Some((_, labels)) = note.rsplit_once("one of: ") {
+        return json!({ "enum": labels.split("; ").map(str::trim).collect::<Vec<_>>() });
     }
+    let types = [("True or False", "boolean"), ("single int value", "integer"), ("single float value", "number")];
+    let ty = types.into_iter().find_map(|(said, ty)| note.contains(said).then_some(ty));
+    json!({ "type": ty.unwrap_or("string") })
 }
 
 fn first_json(text: &str) -> Option<Value> {
@@ -228,6 +230,19 @@ mod tests {
         );
         assert_eq!(asked.schema["$defs"], json!({"Pet": {"type": "string"}}));
         assert_eq!(asked.about.trim(), "A good lamp.");
+    }
+
+    #[test]
+    fn where_a_request_names_no_types_the_form_does() {
+        let form = "<label>\n{label}        # note: the value you produce must exactly match (no extra characters) one of: good; bad\n</label>\n\
+                    <n>\n{n}        # note: the value you produce must be a single int value\n</n>\n\
+                    <sure>\n{sure}        # note: the value you produce must be True or False\n</sure>\n<why>\n{why}\n</why>";
+        let request =
+            "Respond with the corresponding output fields wrapped in XML tags `<label>`, then `<n>`, then `<sure>`, then `<why>`.";
+        assert_eq!(
+            asked(request, form).schema["properties"],
+            json!({"label": {"enum": ["good", "bad"]}, "n": {"type": "integer"}, "sure": {"type": "boolean"}, "why": {"type": "string"}})
+        );
     }
 
     #[test]

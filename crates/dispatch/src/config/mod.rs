@@ -32,7 +32,7 @@ pub use environment::{Origin, Variables};
 pub use page::{EXAMPLE, SettingInfo, reference, settings};
 pub use resolve::Resolved;
 pub use tables::{AppTable, ConfigFile, DeadlinesTable, ListEntry, LitellmParams, MemoryTable, ModelTable, Profile, ProviderTable};
-pub use values::{HeaderText, Key, PluginEntry, Span, StrategyName};
+pub use values::{HeaderText, Key, PluginEntry, Span, StrategyName, SupportName};
 
 use crate::{App, HttpOptions, Settings};
 use check::{check, is_category, told};

@@ -5,6 +5,7 @@ use corsac_wire::{MaxPrice, ProviderPreferences, Reasoning};
 use serde_json::{Map, Value, json};
 
 use super::tables::{ConfigFile, LitellmParams, Profile, ProviderTable};
+use super::values::SupportName;
 use crate::RequestSettings;
 
 impl Profile {
@@ -50,6 +51,9 @@ impl Profile {
         put(&mut request.session_id, &self.session_id);
         put(&mut request.user, &self.user);
         put(&mut request.strategy, &self.structured_output_strategy.map(Into::into));
+        if let Some(support) = self.structured_output_support {
+            request.must_support = support == SupportName::Required;
+        }
         if !self.stop.is_empty() {
             request.stop.clone_from(&self.stop);
         }

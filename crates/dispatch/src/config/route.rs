@@ -97,8 +97,12 @@ impl<'a> Journey<'a> {
         let (model, door, of_model, pace) = match way {
             Way::Id(id) => (id, self.config.main_door(), Profile::default(), Pace::default()),
             Way::Alias(alias, model) => {
-                let of_model =
-                    Profile { structured_output_strategy: model.structured_output_strategy, timeout: model.timeout, ..Profile::default() };
+                let of_model = Profile {
+                    structured_output_strategy: model.structured_output_strategy,
+                    structured_output_support: model.structured_output_support,
+                    timeout: model.timeout,
+                    ..Profile::default()
+                };
                 let pace = Pace { requests_per_minute: model.requests_per_minute, tokens_per_minute: model.tokens_per_minute };
                 let id = model.id.as_deref().unwrap_or(Engine::Local.name());
                 (id, self.config.door_of(Own::of_alias(alias, model))?, of_model, pace)

@@ -6,7 +6,7 @@ use corsac_wire::{Sort, Threshold, Usd};
 use serde_json::{Map, Value};
 
 use super::schema::{Setting, Shape, Table, settings_tables};
-use super::values::{HeaderText, Key, PluginEntry, Span, StrategyName, by_token, one_or_more};
+use super::values::{HeaderText, Key, PluginEntry, Span, StrategyName, SupportName, by_token, one_or_more};
 
 /// A day: no request is waited for longer.
 const DAY: u64 = 86_400;
@@ -23,6 +23,7 @@ const VERBOSITIES: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 const TIERS: [&str; 7] = ["auto", "default", "fast", "flex", "priority", "scale", "ultrafast"];
 const STRATEGIES: [&str; 2] = ["prefer_response_format", "prefer_tools"];
 const DURABILITIES: [&str; 2] = ["disk", "system"];
+const SUPPORTS: [&str; 2] = ["required", "preferred"];
 const SORTS: [&str; 4] = ["price", "throughput", "latency", "exacto"];
 const QUANTIZATIONS: [&str; 12] = ["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"];
 
@@ -100,6 +101,10 @@ settings_tables! {
         /// How structure is asked for at first. Without it, the endpoints that are left decide.
         pub structured_output_strategy: Option<StrategyName> = Shape::OneOf(&STRATEGIES),
             sends "response_format, or tools with tool_choice", example r#"structured_output_strategy = "prefer_tools""#;
+        /// What becomes of a model that, by the catalog, takes neither schemas nor tools and is asked for structure: with
+        /// `required` it fails before anything is sent, with `preferred` it is asked in words. Answers are checked either way.
+        pub structured_output_support: Option<SupportName> = Shape::OneOf(&SUPPORTS), default "preferred",
+            example r#"structured_output_support = "required""#;
         /// The most time one request may take.
         pub timeout: Option<Span> = Shape::Span(DAY), example "timeout = 60";
         /// Who answers. A server with OpenAI's API is sent no `provider`, `models`, `plugins` or `session_id`.
@@ -184,6 +189,10 @@ settings_tables! {
         /// How structure is asked for at first. Without it, the endpoints that are left decide.
         pub structured_output_strategy: Option<StrategyName> = Shape::OneOf(&STRATEGIES),
             sends "response_format, or tools with tool_choice", example r#"structured_output_strategy = "prefer_tools""#;
+        /// What becomes of a model that, by the catalog, takes neither schemas nor tools and is asked for structure: with
+        /// `required` it fails before anything is sent, with `preferred` it is asked in words. Answers are checked either way.
+        pub structured_output_support: Option<SupportName> = Shape::OneOf(&SUPPORTS), default "preferred",
+            example r#"structured_output_support = "required""#;
         /// The most time one request may take.
         pub timeout: Option<Span> = Shape::Span(DAY), example "timeout = 60";
         /// Who may serve. It takes the place of an earlier `provider` as a whole.

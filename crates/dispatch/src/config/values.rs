@@ -151,6 +151,16 @@ impl From<StrategyName> for Strategy {
     }
 }
 
+/// Whether a model has to take schemas or tools to be asked for structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupportName {
+    /// One that takes neither fails before anything is sent.
+    Required,
+    /// One that takes neither is asked in words.
+    Preferred,
+}
+
 /// The plugins that can be named by their id alone.
 pub(crate) const PLUGINS: [&str; 14] = [
     "response-healing",

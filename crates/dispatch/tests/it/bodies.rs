@@ -56,7 +56,7 @@ fn an_entry_of_a_list_takes_what_a_profile_takes() {
             assert_eq!(body(&entry, Contract::Text), body(&profile, Contract::Text), "{example}");
             assert_eq!(entry.settings.request, profile.settings.request, "{example}");
             assert_eq!(entry.settings.deadlines, profile.settings.deadlines, "{example}");
-            let unsent = ["timeout", "structured_output_strategy"].contains(&setting.name);
+            let unsent = ["timeout", "structured_output_strategy", "structured_output_support"].contains(&setting.name);
             assert_eq!(body(&entry, Contract::Text) == base, unsent, "{example}");
         }
     }

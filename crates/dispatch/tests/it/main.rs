@@ -16,4 +16,5 @@ mod refusals;
 mod routes;
 mod seeds;
 mod spoken;
+mod unasked;
 mod world;

@@ -32,6 +32,7 @@ __all__ = [
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Strategy = Literal["prefer_tools", "prefer_response_format"]
+Support = Literal["required", "preferred"]
 
 
 def _said(settings: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +91,7 @@ class Profile:
         temperature: Sampling temperature, 0 unless said.
         max_tokens: The most tokens of an answer. Given, it is never raised.
         structured_output_strategy: How structure is asked for at first.
+        structured_output_support: The model's own, unless said; see :class:`OpenRouterLanguageModel`.
         verbosity: How long-winded answers may be, where a model knows that.
         timeout: The most seconds one request may take.
         extra_body: Other fields of a request, as they are to be sent.
@@ -102,6 +104,7 @@ class Profile:
     temperature: float | None = None
     max_tokens: int | None = None
     structured_output_strategy: Strategy | None = None
+    structured_output_support: Support | None = None
     verbosity: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     timeout: float | None = None
     extra_body: dict[str, Any] = field(default_factory=dict)
@@ -130,6 +133,7 @@ class _Model:
     rpm: float | None = None
     tpm: float | None = None
     timeout: float | None = None
+    structured_output_support: Support | None = None
 
     _engine: ClassVar[str | None] = None
     Profile: ClassVar[type[Profile]] = Profile
@@ -146,8 +150,11 @@ class _Model:
             raise ConfigurationError(f"{self.model_name} has no profile {self.default_profile!r}; there are {there}")
 
     def _settings(self) -> dict[str, Any]:
+        # what holds for the model holds for those that a profile falls back to
+        of_model = _said({"structured_output_support": self.structured_output_support})
         return _said(
             {
+                **of_model,
                 "id": self.model_name,
                 "engine": self._engine,
                 "base_url": self.base_url,
@@ -158,7 +165,7 @@ class _Model:
                 "requests_per_minute": self.rpm,
                 "tokens_per_minute": self.tpm,
                 "timeout": self.timeout,
-                "profiles": {name: profile._settings() for name, profile in (self.profiles or {}).items()},
+                "profiles": {name: {**of_model, **profile._settings()} for name, profile in (self.profiles or {}).items()},
             }
         )
 
@@ -169,7 +176,14 @@ class OpenRouterLanguageModel(_Model):
 
     The key is ``OPENROUTER_API_KEY``, unless ``api_key`` or ``api_key_env`` says another. Limits are found by themselves;
     ``rpm`` and ``tpm`` say those that are known.
+
+    Structure is asked for by schema where providers take one, and by a forced tool call where they take that alone;
+    ``structured_output_strategy`` says which comes first. A model whose providers take neither, by OpenRouter's catalog,
+    fails before anything is sent; with ``structured_output_support="preferred"`` it is asked in words instead, and its
+    answers are checked.
     """
+
+    structured_output_support: Support | None = "required"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -151,6 +152,13 @@ class Session:
         return Catalog(self)
 
     def _register_view(self, name: str, frame: DataFrame, description: str | None) -> None:
+        why = self._native.keep_view(name, frame._frame)
+        if why is None:
+            self._views.pop(name, None)
+            if description is not None:
+                self.catalog.set_table_description(name, description)
+            return
+        warnings.warn(f"the view {name} lasts as long as the session, since it cannot be kept: {why}", stacklevel=4)
         self._native.register(name, frame._frame)
         self._views[name] = description
 

@@ -100,9 +100,15 @@ class DataFrameWriter:
     saveAsTable = save_as_table
 
     def save_as_view(self, view_name: str, description: str | None = None) -> None:
-        """Gives the plan a name, for ``session.view(name)``, ``session.table(name)`` and SQL, as long as the session lasts. A
-        view that every session has is made with ``CREATE VIEW``, see :meth:`corsac.Session.execute`."""
+        """Keeps the plan under a name in the catalog, for ``session.view(name)``, ``session.table(name)`` and SQL, in this
+        session, in every later one and in ``corsac sql``. Nothing is run or asked. Rows in memory are kept beside it, as a
+        table ``<name> rows``.
+
+        A plan that cannot be said in SQL has the name as long as the session lasts, and a warning says why.
+        """
         self._frame._session._register_view(view_name, self._frame, description)
+
+    saveAsView = save_as_view
 
 
 def quoted(name: str) -> str:

@@ -154,22 +154,95 @@ def test_a_model_with_tools_alone_is_asked_by_tools(simulate: Callable[..., Simu
     assert {structure_asked_by(chat["body"]) for chat in sim.chats()} == {"tools"}
 
 
-def test_a_model_with_neither_is_asked_in_words_and_its_answers_are_checked(simulate: Callable[..., Simulator], key: None) -> None:
-    """The document's engine fails here."""
-    neither = {"id": "maker/words-only", "supported_parameters": ["max_tokens", "temperature"]}
-    sim = simulate({"model": [neither], "rule": [{"content": '{"product": "a shirt", "stars": null}'}]})
-    frame = configured(sim, OpenRouterLanguageModel("maker/words-only")).create_dataframe(TEXTS)
-    rows = frame.select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
+NEITHER: dict[str, Any] = {"id": "maker/words-only", "supported_parameters": ["max_tokens", "temperature"]}
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("extract", lambda: semantic.extract("text", SCHEMA)),
+        ("classify", lambda: semantic.classify("text", ["good", "bad"])),
+        ("predicate", lambda: semantic.predicate("Is {{ text }} about delivery?", text=col("text"))),
+        ("sentiment", lambda: semantic.analyze_sentiment("text")),
+    ],
+)
+@pytest.mark.parametrize("strategy", [None, "prefer_tools", "prefer_response_format"])
+@pytest.mark.parametrize("profiles", [None, {"p": Profile(temperature=0.5)}])
+def test_a_model_with_neither_fails_before_anything_is_sent(
+    simulate: Callable[..., Simulator], key: None, what: str, said: Callable[[], Any], strategy: Any, profiles: Any
+) -> None:
+    """"… fenic will fail fast before starting to send requests": over many rows, and whatever is preferred."""
+    sim = simulate({"model": [NEITHER]})
+    model = OpenRouterLanguageModel("maker/words-only", structured_output_strategy=strategy, profiles=profiles)
+    frame = configured(sim, model).create_dataframe({"text": [f"text {row}" for row in range(40)]})
+    with pytest.raises(CallError) as raised:
+        frame.select(said().alias(what)).to_pylist()
+    assert sim.chats() == [] and sim.seen()["billed_answers"] == 0
+    told = str(raised.value)
+    # which model, what it lacks by the catalog, what it takes, and what to do
+    for part in ("maker/words-only", "structured_outputs or tools", "max_tokens, temperature", "structured_output_support"):
+        assert part in told
+
+
+def test_providers_that_take_neither_count_as_none(simulate: Callable[..., Simulator], key: None) -> None:
+    """"If no providers for the model support either": those that may not serve do not count."""
+    endpoints = [
+        {"provider": "openai", "supported_parameters": ["structured_outputs", "response_format", "max_tokens"]},
+        {"provider": "azure", "supported_parameters": ["max_tokens"]},
+    ]
+    sim = simulate({"model": [{"id": "maker/half", "endpoint": endpoints}]})
+    of_azure = OpenRouterLanguageModel("maker/half", profiles={"p": Profile(provider=Provider(only=["azure"]))})
+    extract = semantic.extract("text", SCHEMA).alias("e")
+    with pytest.raises(CallError, match="azure takes max_tokens"):
+        configured(sim, of_azure).create_dataframe(TEXTS).select(extract).to_pylist()
+    assert sim.chats() == []
+    rows = configured(sim, OpenRouterLanguageModel("maker/half")).create_dataframe(TEXTS).select(extract).to_pylist()
+    assert all(isinstance(row["e"]["product"], str) for row in rows) and set(sim.seen()["by_provider"]) == {"OpenAI"}
+
+
+def test_a_fallback_that_takes_schemas_is_asked_in_its_place(simulate: Callable[..., Simulator], key: None) -> None:
+    sim = simulate({"model": [NEITHER]})
+    model = OpenRouterLanguageModel("maker/words-only", profiles={"p": Profile(models=["openai/gpt-4o-mini"])})
+    rows = configured(sim, model).create_dataframe(TEXTS).select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
     assert all(isinstance(row["e"]["product"], str) for row in rows)
-    assert all("tools" not in chat["body"] and "response_format" not in chat["body"] for chat in sim.chats())
+    assert {chat["body"]["model"] for chat in sim.chats()} == {"openai/gpt-4o-mini"}
+    # and one that takes neither is not fallen back to
+    sim = simulate({"model": [NEITHER]})
+    model = OpenRouterLanguageModel("openai/gpt-4o-mini", profiles={"p": Profile(models=["maker/words-only"])})
+    configured(sim, model).create_dataframe(TEXTS).select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
+    assert {chat["body"]["model"] for chat in sim.chats()} == {"openai/gpt-4o-mini"}
+    assert all("models" not in chat["body"] for chat in sim.chats())
 
 
-def test_an_unknown_model_is_told_and_costs_nothing(sim: Simulator, key: None) -> None:
+def test_words_need_no_structure(simulate: Callable[..., Simulator], key: None) -> None:
+    """"… and a semantic operation that requires structured output is used": others are asked."""
+    sim = simulate({"model": [NEITHER]})
+    frame = configured(sim, OpenRouterLanguageModel("maker/words-only")).create_dataframe(TEXTS)
+    assert all(row["s"] for row in frame.select(semantic.map("Shorten {{ text }}", text=col("text")).alias("s")).to_pylist())
+
+
+@pytest.mark.parametrize("in_profile", [False, True])
+def test_a_model_with_neither_is_asked_in_words_where_that_is_allowed(
+    simulate: Callable[..., Simulator], key: None, in_profile: bool
+) -> None:
+    sim = simulate({"model": [NEITHER], "rule": [{"content": '{"product": "a shirt", "stars": null}'}]})
+    said: dict[str, Any] = {"structured_output_support": "preferred"}
+    model = OpenRouterLanguageModel("maker/words-only", **({"profiles": {"p": Profile(**said)}} if in_profile else said))
+    rows = configured(sim, model).create_dataframe(TEXTS).select(semantic.extract("text", SCHEMA).alias("e")).to_pylist()
+    assert [row["e"]["product"] for row in rows] == ["a shirt", "a shirt"]
+    assert sim.chats() and all("tools" not in chat["body"] and "response_format" not in chat["body"] for chat in sim.chats())
+
+
+@pytest.mark.parametrize("operation", [semantic.extract("text", SCHEMA), semantic.map("Shorten {{ text }}", text=col("text"))])
+def test_an_unknown_model_is_told_before_anything_is_sent(sim: Simulator, key: None, operation: Any) -> None:
+    """In a home without a catalog, over many rows."""
     session = configured(sim, OpenRouterLanguageModel("openai/gpt-4o-minni"))
-    frame = session.create_dataframe(TEXTS).select(semantic.extract("text", SCHEMA).alias("e"))
-    with pytest.raises((CallError, ConfigurationError), match="gpt-4o-minni"):
+    frame = session.create_dataframe({"text": [f"text {row}" for row in range(40)]}).select(operation.alias("e"))
+    with pytest.raises((CallError, ConfigurationError), match="gpt-4o-minni.*did you mean.*openai/gpt-4o-mini"):
         frame.collect("pylist")
-    assert sim.seen()["billed_answers"] == 0
+    seen = sim.seen()
+    assert sim.chats() == [] and seen["billed_answers"] == 0
+    assert sum(count for route, count in seen["by_route"].items() if route in ("GET /models", "GET /models/user")) == 1
 
 
 def test_what_no_provider_serves_fails_before_any_request(sim: Simulator, key: None) -> None:

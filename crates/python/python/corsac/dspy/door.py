@@ -25,7 +25,7 @@ from dspy.lm15 import (
 
 from corsac import _corsac
 from corsac.dspy.errors import canonical
-from corsac.dspy.request import profile_of, question, response, tokens
+from corsac.dspy.request import plain_question, profile_of, question, response, tokens
 from corsac.engine import Engine, open_engine
 from corsac.errors import CorsacError
 
@@ -45,8 +45,12 @@ class Saying:
     cache: bool = True
     rollout_id: Any = None
     more: Mapping[str, Any] = field(default_factory=dict)
-    #: Answers given so far to this one call, where several are wanted.
+    #: How many answers are wanted to this one call: they are asked for at once.
+    wanted: int = 1
+    #: How many were asked for so far.
     answered: int = 0
+    #: Those that came and were not taken yet, or why they did not come.
+    ahead: list[str | CorsacError] = field(default_factory=list)
 
 
 _said: ContextVar[Saying | None] = ContextVar("corsac_dspy_said", default=None)
@@ -79,20 +83,29 @@ class Door:
         self.opening = {name: value for name, value in opening.items() if value is not None}
         self.more = dict(more or {})
         self._engine: Engine | None = None
-        if self.settings.get("engine") == "local":
-            self.supports_function_calling = self.supports_reasoning = False
+        self._tools: dict[str | None, bool] = {}
+        self.supports_reasoning = self.settings.get("engine") != "local"
         # what is wrong with the settings is said where they stand
         self.engine()
 
     #: Hints for DSPy's adapters. Structure is had from whoever is asked, in one way or another.
-    supports_function_calling = True
     supports_response_schema = True
-    supports_reasoning = True
     supported_params = frozenset({
         "temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed", "stream",
         "response_format", "tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "logprobs",
         "top_logprobs", "presence_penalty", "frequency_penalty", "logit_bias", "user",
     })  # fmt: skip
+
+    @property
+    def supports_function_calling(self) -> bool:
+        """Whether functions can be offered to the engine's own model; see :meth:`takes_tools`."""
+        return self.takes_tools(None)
+
+    def takes_tools(self, model: str | None) -> bool:
+        """Whether functions can be offered to a model, by the catalog. It is looked up once."""
+        if model not in self._tools:
+            self._tools[model] = _corsac.takes_tools(self.engine(), model)
+        return self._tools[model]
 
     def engine(self) -> Engine:
         """The engine itself."""
@@ -116,25 +129,49 @@ class Door:
         return question(
             request,
             more,
-            # a copy of the model may have another one's name
-            model=_bare(request.model) if request.model != self.settings.get("model") else None,
+            model=self.other(request.model),
             fresh=not (said.cache and _remembers()),
             sample=_sample(said.rollout_id, number),
         )
 
-    def read(self, completion: str, request: Request) -> Response:
+    def questions(self, request: Request, said: Saying) -> list[str]:
+        """The questions to ask now: all that are wanted at first, one more where DSPy calls again."""
+        return [self.question(request) for _ in range(said.wanted if said.answered == 0 else 1)]
+
+    def other(self, model: str) -> str | None:
+        """A model as the engine is told of it: its own is not named. A copy of an LM may have another one's name."""
+        return _bare(model) if model != self.settings.get("model") else None
+
+    def plain_question(self, messages: list[dict[str, str]], numbers: dict[str, Any], said: Saying) -> str:
+        """Texts and numbers as the engine takes them."""
+        own = profile_of({**self.more, **said.more}) if said.more else dict(self.more)
+        return plain_question(messages, numbers, own, fresh=not (said.cache and _remembers()), sample=_sample(said.rollout_id, 0))
+
+    def read(self, completion: str, model: str) -> Response:
         """An answer as DSPy has it; its cost is counted where DSPy counts tokens."""
-        answer = response(completion, request)
-        _count(request.model, (answer.provider_data or {}).get("usage", {}))
+        answer = response(completion, model)
+        _count(model, (answer.provider_data or {}).get("usage", {}))
         return answer
+
+    def ask_plain(self, question: str, model: str) -> Response:
+        """Asks a question that holds nothing but texts and numbers."""
+        try:
+            completion = _corsac.ask_chat(self.engine(), question)
+        except CorsacError as error:
+            raise canonical(error) from error
+        return self.read(completion, model)
 
     def complete(self, request: Request) -> Response:
         """Asks, and waits for the whole answer."""
+        said = _said.get() or Saying()
         try:
-            completion = _corsac.ask_chat(self.engine(), self.question(request))
+            if not said.ahead:
+                questions = self.questions(request, said)
+                said.ahead = _ordered(_corsac.ask_chats(self.engine(), questions))
+            completion = _opened(said.ahead.pop(0))
         except CorsacError as error:
             raise canonical(error) from error
-        return self.read(completion, request)
+        return self.read(completion, request.model)
 
     def stream(self, request: Request) -> Iterator[StreamEvent]:
         """Asks, and gives the answer as it comes."""
@@ -175,11 +212,23 @@ class AsyncDoor(Door):
 
     async def complete(self, request: Request) -> Response:
         """Asks, and waits for the whole answer."""
+        said = _said.get() or Saying()
         try:
-            completion = await _corsac.ask_chat_async(self.engine(), self.question(request))
+            if not said.ahead:
+                questions = self.questions(request, said)
+                said.ahead = _ordered(await _corsac.ask_chats_async(self.engine(), questions))
+            completion = _opened(said.ahead.pop(0))
         except CorsacError as error:
             raise canonical(error) from error
-        return self.read(completion, request)
+        return self.read(completion, request.model)
+
+    async def ask_plain(self, question: str, model: str) -> Response:  # type: ignore[override]
+        """Asks a question that holds nothing but texts and numbers."""
+        try:
+            completion = await _corsac.ask_chat_async(self.engine(), question)
+        except CorsacError as error:
+            raise canonical(error) from error
+        return self.read(completion, model)
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:  # type: ignore[override]
         """Asks, and gives the answer as it comes."""
@@ -221,6 +270,17 @@ class _Pieces:
                 yield StreamEndEvent(
                     finish_reason="tool_call" if called else "stop", usage=tokens(body["usage"]), provider_data=body
                 )
+
+
+def _ordered(answers: list[str | CorsacError]) -> list[str | CorsacError]:
+    """Answers before failures: DSPy counts what it was given before it hears of the first failure."""
+    return sorted(answers, key=lambda answer: isinstance(answer, CorsacError))
+
+
+def _opened(answer: str | CorsacError) -> str:
+    if isinstance(answer, CorsacError):
+        raise answer
+    return answer
 
 
 def _count(model: str, usage: Mapping[str, Any]) -> None:

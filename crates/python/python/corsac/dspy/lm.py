@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import dspy
-from dspy.utils.callback import BaseCallback
+from dspy.utils.callback import BaseCallback, with_callbacks
 
+from corsac.dspy import direct
 from corsac.dspy.door import AsyncDoor, Door, Saying, saying
 from corsac.dspy.request import profile_of
 from corsac.engine import Engine, settings_of
@@ -156,15 +157,59 @@ class LM(dspy.LM):  # type: ignore[misc]
             raise UsageError("this model has an engine of its own")
         return engine.engine()
 
+    @property
+    def supports_function_calling(self) -> bool:
+        """Whether functions can be offered to the model: by the catalog of who serves it."""
+        door = self._engine_spec
+        if isinstance(door, Door):
+            return door.takes_tools(door.other(self.model))
+        return bool(super().supports_function_calling)
+
     def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """Asks, as ``dspy.LM`` does."""
         carried, said = self._saying(kwargs)
+        if self._is_plain(prompt, messages, carried):
+            return self._ask(prompt, messages=messages, **kwargs)
         with saying(said):
             return super().__call__(prompt, messages=messages, **carried)
+
+    @with_callbacks
+    def _ask(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        """Asks in the short way."""
+        carried, said = self._saying(kwargs)
+        door = self._engine_spec
+        call, texts, numbers = direct.prepared(self, prompt, messages, carried)
+        with direct.boundary(self):
+            answer = door.ask_plain(door.plain_question(texts, numbers, said), self.model)
+        return direct.told(self, call, answer)
+
+    @with_callbacks
+    async def _aask(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        """Asks in the short way."""
+        carried, said = self._saying(kwargs)
+        door = self._async_engine_spec
+        call, texts, numbers = direct.prepared(self, prompt, messages, carried)
+        with direct.boundary(self):
+            answer = await door.ask_plain(door.plain_question(texts, numbers, said), self.model)
+        return direct.told(self, call, answer)
+
+    def _is_plain(self, prompt: Any, messages: Any, carried: Mapping[str, Any]) -> bool:
+        # a model that was copied under another name, or that somebody gave another way to answer, takes the usual way
+        ours = isinstance(self._engine_spec, Door) and isinstance(self._async_engine_spec, AsyncDoor)
+        usual = type(self).forward is dspy.LM.forward and type(self).aforward is dspy.LM.aforward
+        return (
+            ours
+            and usual
+            and self.model == self._engine_spec.settings.get("model")
+            and not ({"forward", "aforward"} & self.__dict__.keys())
+            and direct.plain(self, prompt, messages, carried)
+        )
 
     async def acall(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
         """Asks, as ``dspy.LM`` does."""
         carried, said = self._saying(kwargs)
+        if self._is_plain(prompt, messages, carried):
+            return await self._aask(prompt, messages=messages, **kwargs)
         with saying(said):
             return await super().acall(prompt, messages=messages, **carried)
 
@@ -175,7 +220,10 @@ class LM(dspy.LM):  # type: ignore[misc]
             raise UsageError(f"{', '.join(of_engine)}: settings of the engine, said where the LM is made (or with lm.copy)")
         cache = kwargs.get("cache", self.cache)
         rollout = kwargs.get("rollout_id", self.kwargs.get("rollout_id"))
-        return carried, Saying(cache=cache is not False, rollout_id=rollout, more=more)
+        wanted = kwargs.get("n", self.kwargs.get("n"))
+        return carried, Saying(
+            cache=cache is not False, rollout_id=rollout, more=more, wanted=wanted if isinstance(wanted, int) else 1
+        )
 
     def copy(self, **kwargs: Any) -> LM:
         """A copy with other settings; the engine is shared, and so are its pace and its budget."""

@@ -15,13 +15,14 @@ from dspy.lm15 import (
     response_from_openai_chat,
 )
 
-__all__ = ["profile_of", "question", "response"]
+__all__ = ["plain_question", "profile_of", "question", "response", "tokens"]
 
 #: Fields of a request that a profile has under the same name.
 _PROFILE = frozenset({
     "top_p", "top_k", "min_p", "top_a", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop",
     "logit_bias", "logprobs", "top_logprobs", "verbosity", "service_tier", "session_id", "user", "plugins", "timeout",
-    "structured_output_strategy", "reasoning_effort", "reasoning_max_tokens", "temperature", "max_tokens",
+    "structured_output_strategy", "structured_output_support", "reasoning_effort", "reasoning_max_tokens", "temperature",
+    "max_tokens",
 })  # fmt: skip
 
 
@@ -76,6 +77,21 @@ def question(request: Request, more: Mapping[str, Any], *, model: str | None, fr
     return json.dumps(asked, ensure_ascii=False)
 
 
+def plain_question(
+    messages: list[dict[str, str]], numbers: Mapping[str, Any], said: dict[str, Any], *, fresh: bool, sample: int
+) -> str:
+    """Texts and numbers as Corsac's engine takes them, as JSON."""
+    asked: dict[str, Any] = {"messages": messages, "operator": "dspy", "sample": sample, "fresh": fresh}
+    for name, value in numbers.items():
+        (asked if name in ("temperature", "max_tokens") else said)[name] = value
+    timeout = said.pop("timeout", None)
+    if timeout is not None:
+        asked["timeout"] = timeout
+    if said:
+        asked["said"] = said
+    return json.dumps(asked, ensure_ascii=False)
+
+
 def _body(request: Request) -> dict[str, Any]:
     """Messages, functions and the form of the answer, as a chat completion has them."""
     plain = _plain(request)
@@ -97,10 +113,10 @@ def _plain(request: Request) -> dict[str, Any] | None:
             return None
         messages.append({"role": "system", "content": request.system})
     for message in request.messages:
-        if message.role not in ("user", "assistant") or len(message.parts) != 1 or message.continuation is not None:
+        if message.role not in ("user", "assistant") or len(message.parts) != 1 or message.continuation:
             return None
         (part,) = message.parts
-        if not isinstance(part, TextPart):
+        if not isinstance(part, TextPart) or part.continuation:
             return None
         messages.append({"role": message.role, "content": part.text})
     body: dict[str, Any] = {"messages": messages}
@@ -154,21 +170,19 @@ def _provider(preferences: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
-def response(completion: str, request: Request) -> Response:
+def response(completion: str, model: str) -> Response:
     """A completion of Corsac's as DSPy has it. ``provider_data`` is the whole completion, with ``usage.cost``."""
     body = json.loads(completion)
-    if body["choices"][0]["message"].get("tool_calls") or body["choices"][0]["message"].get("reasoning"):
-        return response_from_openai_chat(body, model=request.model)
-    usage = body["usage"]
-    text = body["choices"][0]["message"].get("content")
-    if not isinstance(text, str):
-        return response_from_openai_chat(body, model=request.model)
+    message = body["choices"][0]["message"]
+    text = message.get("content")
+    if not isinstance(text, str) or message.get("tool_calls") or message.get("reasoning"):
+        return response_from_openai_chat(body, model=model)
     return Response(
         id=None,
-        model=body.get("model") or request.model,
+        model=body.get("model") or model,
         message=Message(role="assistant", parts=(TextPart(text=text),)),
         finish_reason="stop",
-        usage=tokens(usage),
+        usage=tokens(body["usage"]),
         provider_data=body,
     )
 

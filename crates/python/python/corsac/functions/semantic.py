@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from corsac._corsac import Expr
+from corsac._corsac import Expr, template_names
 from corsac.column import Column, ColumnOrName, _column, literal, named, sort_key
 from corsac.errors import InvalidExampleCollectionError, UsageError
 from corsac.schema import schema_text
@@ -72,11 +71,19 @@ def _template_rows(examples: Any) -> list[dict[str, Any]]:
 def _columns(template: str, columns: dict[str, ColumnOrName], function: str) -> Named:
     if not isinstance(template, str) or not template.strip():
         raise UsageError(f"semantic.{function} begins with a template, such as {function}('… {{{{ name }}}}', name=col('name')), not {template!r}")
-    used = {name: column for name, column in columns.items() if re.search(rf"\b{re.escape(name)}\b", template)}
+    names = template_names(template)
+    given = ", ".join(columns)
     if not columns:
-        raise UsageError(f"semantic.{function} needs the columns of its template: semantic.{function}({template!r}, name=col('name'))")
+        wanted = ", ".join(f"{name}=col({name!r})" for name in names or ["name"])
+        raise UsageError(f"semantic.{function} needs the columns {', '.join(names)} of its template: {wanted}")
+    used = {name: column for name, column in columns.items() if name in names}
+    if not names:
+        raise UsageError(f"the template of semantic.{function} uses no column: write {{{{ {next(iter(columns))} }}}} in it")
     if not used:
-        raise UsageError(f"the template of semantic.{function} names none of {', '.join(columns)}: write {{{{ {next(iter(columns))} }}}} in it")
+        raise UsageError(
+            f"the template of semantic.{function} asks for {', '.join(names)}, but is given {given}: the name before the = is the "
+            "template's, what is after it is the column"
+        )
     return [(name, named(column)._expr) for name, column in used.items()]
 
 
