@@ -17,7 +17,9 @@ use crate::job::Planning;
 use crate::{home, interrupt, screen, sql};
 
 const HELP: &str = "\
-A statement ends with ; and may go over several lines. Queries, CREATE VIEW, CREATE TABLE … AS, INSERT INTO, COPY … TO, COMMENT ON, DROP.
+A statement ends with ; and may go over several lines: queries, EXPLAIN, EXPLAIN ANALYZE, CREATE VIEW, CREATE TABLE … AS,
+CREATE EXTERNAL TABLE … LOCATION, CREATE FUNCTION … FROM, INSERT INTO, COPY … TO, COMMENT ON, DESCRIBE, SHOW TABLES,
+SHOW FUNCTIONS, DROP. A file is a table by its path: FROM 'reviews.csv'.
 
   \\d             the tables and views; \\d NAME describes one
   \\budget 0.50   the most one statement may cost, in dollars; \\budget off lifts it

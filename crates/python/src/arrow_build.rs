@@ -15,6 +15,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
+use crate::frame_error::type_mismatch;
+
 /// What a value is, as far as it has been seen.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
@@ -146,7 +148,7 @@ pub(crate) fn column_of(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<Arr
     for (row, value) in values.iter().enumerate() {
         let next = kind_of(value).map_err(|error| placed(value.py(), &error, name, row))?;
         kind = kind.with(next).map_err(|(a, b)| {
-            PyTypeError::new_err(format!("column {name:?} holds {} and {} (row {row}): give it one type", a.name(), b.name()))
+            type_mismatch(&format!("column {name:?} holds {} and {} (row {row}): give it one type", a.name(), b.name()))
         })?;
     }
     let values: Vec<Option<Bound<'_, PyAny>>> = values.into_iter().map(|value| Some(value).filter(|value| !value.is_none())).collect();
@@ -154,7 +156,7 @@ pub(crate) fn column_of(name: &str, values: &[Bound<'_, PyAny>]) -> PyResult<Arr
 }
 
 fn placed(py: Python<'_>, error: &PyErr, name: &str, row: usize) -> PyErr {
-    PyTypeError::new_err(format!("column {name:?}, row {row}: {}", error.value(py)))
+    type_mismatch(&format!("column {name:?}, row {row}: {}", error.value(py)))
 }
 
 /// A scalar of NumPy or pandas as Python's own value.
@@ -217,7 +219,7 @@ fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<Kind> {
         let mut kind = Kind::Nothing;
         for item in value.try_iter()? {
             let next = kind_of(&plain(&item?)?)?;
-            kind = kind.with(next).map_err(|(a, b)| PyTypeError::new_err(format!("a list holds {} and {}", a.name(), b.name())))?;
+            kind = kind.with(next).map_err(|(a, b)| type_mismatch(&format!("a list holds {} and {}", a.name(), b.name())))?;
         }
         return Ok(Kind::List(Box::new(kind)));
     }
@@ -237,10 +239,7 @@ fn kind_of(value: &Bound<'_, PyAny>) -> PyResult<Kind> {
     if value.is_instance(classes.decimal.bind(py))? {
         return decimal_kind(value);
     }
-    Err(PyTypeError::new_err(format!(
-        "a value of {} is no table's: give a text, a number, a date, a list or a dict",
-        value.get_type().name()?
-    )))
+    Err(type_mismatch(&format!("a value of {} is no table's: give a text, a number, a date, a list or a dict", value.get_type().name()?)))
 }
 
 fn decimal_kind(value: &Bound<'_, PyAny>) -> PyResult<Kind> {

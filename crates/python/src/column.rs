@@ -219,6 +219,13 @@ pub(crate) fn output_name(expression: &Expr) -> String {
             Some(Expr::Literal(name, _)) => name.try_as_str().flatten().unwrap_or("get_field").to_owned(),
             _ => "get_field".to_owned(),
         },
+        Expr::ScalarFunction(function) if function.name() == "array_element" => {
+            let inside = function.args.first().map(output_name).unwrap_or_default();
+            match function.args.get(1) {
+                Some(Expr::Literal(ScalarValue::Int64(Some(place)), _)) if *place > 0 => format!("{inside}[{}]", place - 1),
+                _ => named_after(function.name(), &function.args),
+            }
+        }
         Expr::ScalarFunction(function) if function.name().starts_with("semantic_") => function.name().to_owned(),
         Expr::ScalarFunction(function) => named_after(function.name(), &function.args),
         Expr::AggregateFunction(function) if function.func.name().starts_with("semantic_") => function.func.name().to_owned(),

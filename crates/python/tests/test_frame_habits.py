@@ -24,7 +24,6 @@ from corsac import (
     async_udf,
     avg,
     col,
-    count,
     count_distinct,
     desc,
     json,
@@ -93,6 +92,11 @@ def values(frame: DataFrame, value: Any) -> list[Any]:
         (lambda frame: text.compute_fuzzy_ratio("t", "x", method="guess"), errors.ValidationError),  # type: ignore[arg-type]
         (lambda frame: text.character_chunk("t", 5, 100), errors.ValidationError),
         (lambda frame: corsac.dt.date_trunc("n", "eon"), errors.ValidationError),  # type: ignore[arg-type]
+        (lambda frame: frame.select(text.jinja("{{ n }} {{ other }}", n=col("n"))), errors.ValidationError),
+        (lambda frame: frame.select(text.jinja("{{ other }}", n=col("n"))), errors.ValidationError),
+        (lambda frame: lit([1, "x"]), errors.TypeMismatchError),
+        (lambda frame: col(1), errors.TypeMismatchError),  # type: ignore[arg-type]
+        (lambda frame: frame.group_by(1), errors.TypeMismatchError),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_wrong_with_a_program_is_told_by_its_class(
@@ -129,6 +133,31 @@ def test_tables_that_are_not_there_and_tables_that_are(session: Session, letters
     assert catalog.create_table("kept", letters.schema) is False
 
 
+def test_names_in_the_catalog_may_be_whole_and_in_any_case(session: Session, letters: DataFrame) -> None:
+    letters.write.save_as_table("kept")
+    letters.write.save_as_view("seen", description="letters")
+    catalog = session.catalog
+    assert catalog.does_table_exist("corsac.kept") and catalog.does_table_exist("CORSAC.KEPT")
+    assert not catalog.does_table_exist("other.kept")
+    assert catalog.does_view_exist("corsac.Seen") and catalog.describe_view("corsac.seen").description == "letters"
+    assert session.table("corsac.kept").count() == 3 and session.view("SEEN").count() == 3
+    assert catalog.drop_table("corsac.kept") is True and catalog.drop_view("corsac.seen") is True
+    assert catalog.list_tables() == [] and catalog.list_views() == []
+
+
+def test_a_stopped_session_is_over(letters: DataFrame) -> None:
+    config = SessionConfig(engine="sim", app_name="stopped and had again")
+    session = Session.get_or_create(config)
+    frame = session.create_dataframe({"n": [1]})
+    session.stop()
+    for wrong in (frame.to_pylist, frame.count, lambda: session.create_dataframe({"n": [1]}), lambda: session.sql("SELECT 1")):
+        with pytest.raises(errors.SessionError, match="get_or_create"):
+            wrong()
+    again = Session.get_or_create(config)
+    assert again is not session and again.create_dataframe({"n": [1]}).count() == 1
+    again.stop()
+
+
 def test_there_is_one_catalog_and_one_database(session: Session) -> None:
     catalog = session.catalog
     assert catalog.create_database("corsac") is False
@@ -141,6 +170,27 @@ def test_there_is_one_catalog_and_one_database(session: Session) -> None:
         catalog.set_current_database("another")
     with pytest.raises(errors.CatalogNotFoundError):
         catalog.drop_catalog("another", ignore_if_not_exists=False)
+
+
+def test_a_file_that_is_there_is_not_replaced_unasked(letters: DataFrame) -> None:
+    letters.write.csv("kept.csv")
+    for expected in (FileExistsError, errors.PlanError, errors.WriteError):
+        with pytest.raises(expected):
+            letters.write.csv("kept.csv", mode="error")
+
+
+def test_files_with_different_columns(session: Session) -> None:
+    session.create_dataframe({"id": [1], "key": [7]}).write.csv("a.csv")
+    session.create_dataframe({"id": [2], "key": ["x"], "more": [True]}).write.csv("b.csv")
+    merged = session.read.csv(["a.csv", "b.csv"], merge_schemas=True)
+    assert merged.sort("id").to_pydict() == {"id": [1, 2], "key": ["7", "x"], "more": [None, True]}
+    assert session.read.csv(["a.csv", "b.csv"]).columns == ["id", "key"]
+    with pytest.raises(errors.PlanError, match="merge_schemas=True"):
+        session.read.csv(["b.csv", "a.csv"])
+    with pytest.raises(errors.PlanError):
+        session.read.csv("nobody.csv")
+    with pytest.raises(errors.ValidationError, match="no lists and structs"):
+        session.read.csv("a.csv", schema=Schema([Field("id", ArrayType(IntegerType)), Field("key", StringType)]))
 
 
 # types and casts
@@ -234,6 +284,7 @@ def test_small_habits(letters: DataFrame) -> None:
     assert letters.limit(-1).count() == 0
     assert letters.with_column_renamed("nobody", "x").columns == letters.columns
     assert letters.select(col("n") + 1, lit("x")).columns == ["(n + lit(1))", "lit(x)"]
+    assert letters.drop_duplicates("t").count() == 3
     assert letters.agg(count_distinct("n", "t").alias("n")).to_pydict() == {"n": [2]}
 
 

@@ -76,7 +76,7 @@ def test_columns_are_chosen_renamed_and_dropped(people: DataFrame) -> None:
 
 
 def test_names_are_readable(people: DataFrame) -> None:
-    assert people.select(text.upper("name"), col("at.city"), col("at")["n"]).columns == ["upper(name)", "city", "n"]
+    assert people.select(text.upper("name"), col("at.city"), col("at")["n"], col("tags")[0]).columns == ["upper(name)", "city", "n", "tags[0]"]
     assert people.agg(count("*"), avg("id")).columns == ["count", "avg(id)"]
 
 

@@ -20,6 +20,7 @@ mod limits;
 mod lineage;
 mod memory;
 mod named;
+mod objects;
 mod output;
 mod programs;
 mod rows;

@@ -8,11 +8,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// From the bottom up. A crate may use those before it, never those after it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "corsac-macros",
     "corsac-wire",
     "corsac-schema",
     "corsac-text",
+    "corsac-s3",
     "corsac-policy",
     "corsac-ledger",
     "corsac-dispatch",

@@ -19,6 +19,7 @@ use crate::error::FrameError;
 use crate::estimate::OperatorEstimate;
 use crate::query::Query;
 use crate::rewrite::call_in;
+use crate::text::check_template;
 use crate::write::{Existing, Format, Target, Written, write};
 
 impl DataFrame {
@@ -31,8 +32,8 @@ impl DataFrame {
         self.core.query(self.plan.clone()).await
     }
 
-    /// Looks at the semantic calls of an expression: their templates, labels, schemas, examples and settings. [`DataFrame::plan`]
-    /// finds the same; this is for those who want to know where a call is written.
+    /// Looks at the semantic calls of an expression: their templates, labels, schemas, examples and settings; and at the
+    /// templates of `text_render`. [`DataFrame::plan`] finds the same; this is for those who want to know where a call is written.
     ///
     /// # Errors
     /// [`FrameError::Query`], with what to change.
@@ -42,6 +43,7 @@ impl DataFrame {
             if let Some((operator, arguments)) = call_in(inner) {
                 bind(operator, arguments, &options)?;
             }
+            check_template(inner)?;
             Ok(TreeNodeRecursion::Continue)
         });
         looked_at.map(drop).map_err(FrameError::from_planning)

@@ -51,6 +51,11 @@ pub(crate) struct Source {
     pub(crate) files: Vec<TextFile>,
 }
 
+/// Whether a source is an object on a server.
+pub(crate) fn is_remote(source: &str) -> bool {
+    source.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("s3://"))
+}
+
 /// Whether a table's name in SQL can only be meant as a file.
 pub(crate) fn looks_like_path(name: &str) -> bool {
     name == "-" || name.contains(['.', '/', '\\', '*', '?']) || name.starts_with('~')
@@ -144,19 +149,21 @@ fn file_names(directory: &Path) -> Vec<String> {
 
 fn in_directory(source: &str, directory: &Path) -> Result<Source, FrameError> {
     let base = source.trim_end_matches('/');
-    let format = |name: &String| extension_format(Path::new(name));
-    let names = file_names(directory);
-    // a folder of tables often has a README beside them
-    let only_texts = names.iter().filter_map(format).all(|format| format == Format::Text);
-    let files: Vec<TextFile> = names
+    let files: Vec<TextFile> = tables_among(file_names(directory), |name| Path::new(name))
         .into_iter()
-        .filter(|name| format(name).is_some_and(|format| only_texts || format != Format::Text))
         .map(|name| TextFile { path: directory.join(&name), shown: format!("{base}/{name}") })
         .collect();
     if files.is_empty() {
         return Err(FrameError::table(format!("the directory {source} holds no file of a known format ({FORMATS})")));
     }
     of_one_format(source, files)
+}
+
+/// Those of a folder's files that are read: a folder of tables often has a README beside them.
+pub(super) fn tables_among<T>(files: Vec<T>, path: impl Fn(&T) -> &Path) -> Vec<T> {
+    let only_texts = files.iter().filter_map(|file| extension_format(path(file))).all(|format| format == Format::Text);
+    let is_read = |file: &T| extension_format(path(file)).is_some_and(|format| only_texts || format != Format::Text);
+    files.into_iter().filter(is_read).collect()
 }
 
 fn by_glob(source: &str, pattern: &Path) -> Result<Source, FrameError> {
@@ -175,7 +182,7 @@ fn matching(source: &str, pattern: &Path) -> Result<Vec<PathBuf>, FrameError> {
     Ok(files)
 }
 
-fn of_one_format(source: &str, files: Vec<TextFile>) -> Result<Source, FrameError> {
+pub(super) fn of_one_format(source: &str, files: Vec<TextFile>) -> Result<Source, FrameError> {
     let mut formats = Vec::with_capacity(files.len());
     for file in &files {
         formats.push((format_of(&file.shown, &file.path)?, &file.shown));
@@ -200,7 +207,7 @@ fn extension_format(path: &Path) -> Option<Format> {
     }
 }
 
-fn format_of(shown: &str, path: &Path) -> Result<Format, FrameError> {
+pub(super) fn format_of(shown: &str, path: &Path) -> Result<Format, FrameError> {
     if let Some(format) = extension_format(path) {
         return Ok(format);
     }

@@ -7,6 +7,8 @@ mod examples;
 mod json;
 mod locate;
 mod named;
+#[cfg(feature = "s3")]
+mod remote;
 mod scan;
 mod text;
 mod unpack;
@@ -30,7 +32,10 @@ use crate::catalog::Catalog;
 use crate::error::{FrameError, nearest};
 use crate::functions::Functions;
 pub(crate) use locate::Format as Readable;
+pub(crate) use locate::is_remote;
 use locate::{Format, Source};
+#[cfg(feature = "s3")]
+pub(crate) use remote::store;
 pub(crate) use scan::FileScan;
 use scan::FileTable;
 use unpack::Unpacked;
@@ -47,6 +52,8 @@ pub(crate) struct Tables {
     named_in_queries: Mutex<BTreeSet<String>>,
     /// What standard input held, kept as long as the session.
     spooled: Mutex<Option<tempfile::NamedTempFile>>,
+    #[cfg(feature = "s3")]
+    remote: remote::Remote,
 }
 
 /// One file in text form, with the name people know it by.
@@ -74,6 +81,8 @@ impl Tables {
             warnings: Mutex::default(),
             named_in_queries: Mutex::default(),
             spooled: Mutex::default(),
+            #[cfg(feature = "s3")]
+            remote: remote::Remote::default(),
         }
     }
 
@@ -88,10 +97,23 @@ impl Tables {
                 let spooled = self.spool_standard_input().await?;
                 Source { format: format.unwrap_or(spooled.format), ..spooled }
             }
-            Some(format) => locate::locate_as(source, format)?,
-            None => locate::locate(source)?,
+            _ => self.located(source, format).await?,
         };
         self.provider(found).await
+    }
+
+    /// The files of a source, which may be objects on a server.
+    async fn located(&self, source: &str, format: Option<Format>) -> Result<Source, FrameError> {
+        if locate::is_remote(source) {
+            #[cfg(feature = "s3")]
+            return self.remote.locate(source, format).await;
+            #[cfg(not(feature = "s3"))]
+            return Err(FrameError::table(without_s3(source)));
+        }
+        match format {
+            Some(format) => locate::locate_as(source, format),
+            None => locate::locate(source),
+        }
     }
 
     /// Registers a source under a name.
@@ -191,6 +213,14 @@ impl Tables {
         names.extend(self.catalog.entries().unwrap_or_default().into_keys());
         names.into_iter().collect()
     }
+}
+
+/// What a build without objects says of one.
+#[cfg(not(feature = "s3"))]
+pub(crate) fn without_s3(source: &str) -> String {
+    format!(
+        "{source}: this build knows no objects on servers: build it with the feature s3 (cargo build --features s3), or copy the object here"
+    )
 }
 
 /// `read_text('notes/**/*.md')`: files as texts, whatever their endings are.

@@ -99,7 +99,7 @@ impl Tables {
                 self.columnar(locate::Format::Parquet, &files).await
             }
             What::External { location } => self
-                .provider(locate::locate(location)?)
+                .provider(self.located(location, None).await?)
                 .await
                 .map_err(|error| FrameError::table(format!("the table {name} cannot be read: {error}"))),
         }
@@ -182,7 +182,7 @@ impl Tables {
             return Err(FrameError::query("standard input is gone afterwards: CREATE TABLE … AS SELECT * FROM '-' keeps its rows"));
         }
         let location = absolute(location);
-        self.provider(locate::locate(&location)?).await?;
+        self.provider(self.located(&location, None).await?).await?;
         Ok(location)
     }
 
@@ -242,6 +242,11 @@ fn absolute(location: &str) -> String {
 
 fn place_in(location: &str) -> Result<Place, FrameError> {
     let path = locate::with_home(location);
+    if locate::is_remote(location) {
+        let unknown =
+            || FrameError::query(format!("rows can be inserted into one object: name it with one of the endings {}", Format::NAMES));
+        return Ok(Place::File { format: Format::of_path(&path).ok_or_else(unknown)?, path, existing: Existing::Append });
+    }
     let unknown = |shown: &str| FrameError::query(format!("rows cannot be written into {shown}: the formats are {}", Format::NAMES));
     if path.is_dir() {
         let source = locate::locate(location)?;

@@ -25,6 +25,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 
+pub(crate) use render::check as check_template;
 use scalar::{Definition, TextFunction};
 
 /// Makes the functions known to a session.

@@ -67,21 +67,33 @@ impl FunctionRewrite for BindTemplate {
     }
 
     fn rewrite(&self, expression: Expr, _schema: &DFSchema, _options: &ConfigOptions) -> Result<Transformed<Expr>> {
-        let Expr::ScalarFunction(ScalarFunction { func, args }) = expression else { return Ok(Transformed::no(expression)) };
-        if func.inner().downcast_ref::<RenderMarker>().is_none() {
-            return Ok(Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args })));
-        }
-        let Some(Expr::Literal(literal, _)) = args.first() else {
-            return plan_err!("the template of {NAME} must be a text in quotes. Write {USAGE}");
-        };
-        let Some(Some(source)) = literal.try_as_str() else {
-            return plan_err!("the template of {NAME} must be a text, not {literal}. Write {USAGE}");
-        };
-        let template = Template::parse(source).map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?;
-        let arguments = assign(template.variables(), args.get(1..).unwrap_or_default())?;
-        let bound = ScalarUDF::new_from_impl(Render { template, signature: Signature::user_defined(Volatility::Immutable) });
-        Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(bound), arguments))))
+        let Some(bound) = bound(&expression)? else { return Ok(Transformed::no(expression)) };
+        let (template, arguments) = bound;
+        let render = ScalarUDF::new_from_impl(Render { template, signature: Signature::user_defined(Volatility::Immutable) });
+        Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(render), arguments))))
     }
+}
+
+/// The template of a call with its columns in order; nothing for what is no such call.
+fn bound(expression: &Expr) -> Result<Option<(Template, Vec<Expr>)>> {
+    let Expr::ScalarFunction(ScalarFunction { func, args }) = expression else { return Ok(None) };
+    if func.inner().downcast_ref::<RenderMarker>().is_none() {
+        return Ok(None);
+    }
+    let Some(Expr::Literal(literal, _)) = args.first() else {
+        return plan_err!("the template of {NAME} must be a text in quotes. Write {USAGE}");
+    };
+    let Some(Some(source)) = literal.try_as_str() else {
+        return plan_err!("the template of {NAME} must be a text, not {literal}. Write {USAGE}");
+    };
+    let template = Template::parse(source).map_err(|error| plan_datafusion_err!("{NAME}: {error}"))?;
+    let arguments = assign(template.variables(), args.get(1..).unwrap_or_default())?;
+    Ok(Some((template, arguments)))
+}
+
+/// Looks at the template of a call, if it is one.
+pub(crate) fn check(expression: &Expr) -> Result<()> {
+    bound(expression).map(drop)
 }
 
 /// Gives every variable its expression: columns by name, the others in the order of first use.
@@ -92,6 +104,8 @@ fn assign(variables: &[String], arguments: &[Expr]) -> Result<Vec<Expr>> {
         let named = column_name(argument).and_then(|name| variables.iter().position(|variable| variable == name));
         match named.and_then(|slot| bound.get_mut(slot)).filter(|slot| slot.is_none()) {
             Some(slot) => *slot = Some(argument.clone()),
+            // a name that was given stands for no other
+            None if matches!(argument, Expr::Alias(_)) => {}
             None => unnamed.push(argument.clone()),
         }
     }

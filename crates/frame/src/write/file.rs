@@ -102,7 +102,7 @@ impl PendingFile {
     }
 }
 
-const THERE: &str = "it is there already, and was to be a new file: name another one, or say append or overwrite";
+pub(super) const THERE: &str = "it is there already, and was to be a new file: name another one, or say append or overwrite";
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -5,6 +5,8 @@ mod append;
 mod file;
 mod format;
 mod output;
+#[cfg(feature = "s3")]
+mod remote;
 mod text;
 
 use std::io::Write;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 
 use crate::cell::{cell_text, readable};
 use crate::error::FrameError;
+use crate::table::is_remote;
 use file::PendingFile;
 pub use format::Format;
 use output::Output;
@@ -85,6 +88,20 @@ pub struct Written {
 /// # Errors
 /// Whatever the stream fails with, [`FrameError::Write`] for a file, [`FrameError::Output`] for a writer.
 pub async fn write(mut rows: SendableRecordBatchStream, format: Format, target: Target) -> Result<Written, FrameError> {
+    let place = match &target {
+        Target::Writer(_) => None,
+        Target::File(path) => Some((path, Existing::Replace)),
+        Target::Place { path, existing } => Some((path, *existing)),
+    };
+    if let Some((path, existing)) = place.filter(|(path, _)| is_remote(&path.to_string_lossy())) {
+        #[cfg(feature = "s3")]
+        return remote::put(rows, format, path, existing).await;
+        #[cfg(not(feature = "s3"))]
+        {
+            let _ = existing;
+            return Err(FrameError::Write { path: path.clone(), message: crate::table::without_s3("an object") });
+        }
+    }
     let schema = writable_schema(&rows.schema(), format);
     let mut continues = false;
     let pending_file =

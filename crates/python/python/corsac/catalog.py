@@ -49,6 +49,19 @@ class Catalog:
         query = "SELECT table_name, table_type, description FROM information_schema.tables ORDER BY table_name"
         return self._session.sql(query).to_pylist()
 
+    def _bare(self, name: str) -> str:
+        """A name without the catalog and the database, of which there is one each."""
+        *path, bare = name.split(".")
+        return bare if path and len(path) <= 2 and all(part.lower() == self._NAME for part in path) else name
+
+    def _found(self, name: str, names: list[str]) -> str | None:
+        """The name as it is spelled in the catalog."""
+        bare = self._bare(name)
+        return bare if bare in names else next((known for known in names if known.lower() == bare.lower()), None)
+
+    def _spelled(self, name: str) -> str:
+        return self._found(name, [*self.list_tables(), *self.list_views()]) or self._bare(name)
+
     def list_tables(self) -> list[str]:
         """Tables and files under a name."""
         views = set(self.list_views())
@@ -65,14 +78,14 @@ class Catalog:
     listViews = list_views
 
     def does_table_exist(self, table_name: str) -> bool:
-        """Whether there is a table of this name."""
-        return table_name in self.list_tables()
+        """Whether there is a table of this name, in whatever case, with or without ``corsac.`` before it."""
+        return self._found(table_name, self.list_tables()) is not None
 
     doesTableExist = does_table_exist
 
     def does_view_exist(self, view_name: str) -> bool:
-        """Whether there is a view of this name."""
-        return view_name in self.list_views()
+        """Whether there is a view of this name, in whatever case, with or without ``corsac.`` before it."""
+        return self._found(view_name, self.list_views()) is not None
 
     doesViewExist = does_view_exist
 
@@ -80,6 +93,7 @@ class Catalog:
         """A table's columns and description."""
         if not self.does_table_exist(table_name) and not self.does_view_exist(table_name):
             raise TableNotFoundError(f"there is no table {table_name}")
+        table_name = self._spelled(table_name)
         frame = self._session.table(table_name)
         found = [row["description"] for row in self._listed() if row["table_name"] == table_name]
         return DatasetMetadata(frame.schema, found[0] if found else None)
@@ -88,6 +102,7 @@ class Catalog:
 
     def describe_view(self, view_name: str) -> DatasetMetadata:
         """A view's columns and description."""
+        view_name = self._spelled(view_name)
         described = self.describe_table(view_name)
         own = self._session._views.get(view_name)
         return DatasetMetadata(described.schema, own if own is not None else described.description)
@@ -96,6 +111,7 @@ class Catalog:
         self, table_name: str, schema: Schema, ignore_if_exists: bool = True, description: str | None = None
     ) -> bool:
         """An empty table; whether it was made."""
+        table_name = self._spelled(table_name)
         if self.does_table_exist(table_name):
             if ignore_if_exists:
                 return False
@@ -111,12 +127,14 @@ class Catalog:
 
     def drop_table(self, table_name: str, ignore_if_not_exists: bool = True) -> bool:
         """Takes a table away; whether there was one."""
+        table_name = self._spelled(table_name)
         return self._drop("TABLE", table_name, ignore_if_not_exists, self.does_table_exist(table_name))
 
     dropTable = drop_table
 
     def drop_view(self, view_name: str, ignore_if_not_exists: bool = True) -> bool:
         """Takes a view away; whether there was one."""
+        view_name = self._spelled(view_name)
         if self._session._native.unregister(view_name):
             self._session._views.pop(view_name, None)
             return True
@@ -140,6 +158,7 @@ class Catalog:
 
         if not self.does_table_exist(table_name) and not self.does_view_exist(table_name):
             raise TableNotFoundError(f"there is no table {table_name}")
+        table_name = self._spelled(table_name)
         text = "NULL" if description is None else "'" + description.replace("'", "''") + "'"
         self._session.execute(f"COMMENT ON TABLE {quoted(table_name)} IS {text}")
 
@@ -147,6 +166,7 @@ class Catalog:
 
     def set_view_description(self, view_name: str, description: str | None = None) -> None:
         """Says what a view is for; ``None`` takes that away."""
+        view_name = self._spelled(view_name)
         if view_name in self._session._views:
             self._session._views[view_name] = description
         else:

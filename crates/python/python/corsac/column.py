@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from corsac._corsac import Expr
-from corsac.errors import UsageError
+from corsac.errors import TypeMismatchError, UsageError
 from corsac.types import native_type
 
 __all__ = ["Column", "ColumnOrName"]
@@ -264,7 +264,7 @@ def named(column: ColumnOrName) -> Column:
         return column
     if isinstance(column, str):
         return Column(Expr.column(column))
-    raise TypeError(f"a column or its name is wanted, not {type(column).__name__}; a constant is written lit({column!r})")
+    raise TypeMismatchError(f"a column or its name is wanted, not {type(column).__name__}; a constant is written lit({column!r})")
 
 
 def _call(function: str, *arguments: Column) -> Column:

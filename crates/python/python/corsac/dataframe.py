@@ -149,8 +149,10 @@ class DataFrame:
         """Equal rows once."""
         return self._of(self._frame.distinct())
 
-    def drop_duplicates(self, subset: list[str] | None = None) -> DataFrame:
+    def drop_duplicates(self, subset: Union[str, list[str], None] = None) -> DataFrame:
         """One row for each value of these columns; of all columns, if none are named."""
+        if isinstance(subset, str):
+            subset = [subset]
         return self._of(self._frame.distinct_on(subset)) if subset else self.distinct()
 
     dropDuplicates = drop_duplicates
@@ -255,6 +257,7 @@ class DataFrame:
     # what comes of it
 
     def _run(self, what: Callable[..., Any] | None) -> tuple[Any, dict[str, Any]]:
+        self._session._check()
         told = watcher()
         try:
             done: tuple[Any, dict[str, Any]] = (what or self._frame.collect)(told)
@@ -264,6 +267,7 @@ class DataFrame:
                 told.end()
 
     async def _run_async(self, awaited: Callable[..., Awaitable[Any]]) -> tuple[Any, dict[str, Any]]:
+        self._session._check()
         told = watcher()
         try:
             done: tuple[Any, dict[str, Any]] = await awaited(told)

@@ -31,10 +31,12 @@ __all__ = [
     "QueryError",
     "RateLimitedError",
     "RefusedError",
+    "SessionError",
     "StoppedError",
     "TableAlreadyExistsError",
     "TableError",
     "TableNotFoundError",
+    "TargetExistsError",
     "TruncatedError",
     "TypeMismatchError",
     "UnauthorizedError",
@@ -51,6 +53,10 @@ class CorsacError(Exception):
 
 class ConfigurationError(CorsacError, ValueError):
     """A setting that is not understood, contradicts another one, or names what is not there."""
+
+
+class SessionError(ConfigurationError):
+    """A session that was stopped."""
 
 
 class ValidationError(CorsacError, ValueError):
@@ -88,8 +94,8 @@ class CatalogError(CorsacError, ValueError):
     """A catalog, a database, a table or a file that cannot be found, made or read."""
 
 
-class TableError(CatalogError):
-    """A table or file that cannot be found or read."""
+class TableError(CatalogError, PlanError):
+    """A table or file that cannot be found or read. Nothing was asked."""
 
 
 class TableNotFoundError(TableError):
@@ -118,6 +124,10 @@ class DatabaseAlreadyExistsError(CatalogError):
 
 class WriteError(CorsacError, OSError):
     """A result that cannot be written."""
+
+
+class TargetExistsError(WriteError, PlanError, FileExistsError):
+    """A file that is there already, and that must not be replaced. Nothing was asked."""
 
 
 class ExecutionError(CorsacError):

@@ -14,8 +14,8 @@ from corsac.catalog import Catalog
 from corsac.config import SessionConfig
 from corsac.dataframe import DataFrame
 from corsac.engine import open_engine
-from corsac.errors import TableNotFoundError, UsageError
-from corsac.types import Schema, native_type
+from corsac.errors import SessionError, TableNotFoundError, UsageError
+from corsac.types import NullType, Schema, StringType, native_type
 from corsac.write import quoted
 
 __all__ = ["DataFrameReader", "Session"]
@@ -65,6 +65,7 @@ class Session:
             schema: The types of columns. A ``Schema`` names all of them, in the order they are to have; a dict those whose
                 type is not to be guessed.
         """
+        self._check()
         if isinstance(schema, Schema):
             return self._of_schema(self.create_dataframe(data, _types(schema)), schema)
         types = _types(schema)
@@ -119,21 +120,24 @@ class Session:
     @property
     def read(self) -> DataFrameReader:
         """Reads files."""
+        self._check()
         return DataFrameReader(self)
 
     def table(self, table_name: str) -> DataFrame:
         """A table or view of the catalog, a view of this session, or a file."""
-        return DataFrame(self._native.table(table_name), self)
+        self._check()
+        return DataFrame(self._native.table(self.catalog._bare(table_name)), self)
 
     def view(self, view_name: str) -> DataFrame:
         """A view of this session or the catalog."""
         if not self.catalog.does_view_exist(view_name):
             raise TableNotFoundError(f"there is no view {view_name}")
-        return self.table(view_name)
+        return self.table(self.catalog._spelled(view_name))
 
     def sql(self, query: str, /, **tables: DataFrame) -> DataFrame:
         """The rows of a query. ``{name}`` in it stands for the table given as ``name=``; files and tables of the catalog are
         called by their names."""
+        self._check()
         frames = []
         for name, frame in tables.items():
             if "{" + name + "}" not in query and name not in query:
@@ -169,13 +173,18 @@ class Session:
         return self._engine.summary()
 
     def stop(self, skip_usage_summary: bool = False) -> None:
-        """Ends the session. What is answered is kept; a session of the same configuration can be had again."""
+        """Ends the session: its tables can be read no more. What is answered is kept, and a session of the same configuration
+        can be had again."""
         if not skip_usage_summary and not self._stopped:
             usage = self.usage()
             if usage["requests"] or usage["answered"]:
                 told = f"{usage['answered']:,} answers, {usage['requests']:,} requests, ${usage['cost']:.6f}"
                 print(f"corsac: {told}", file=sys.stderr)
         self._stopped = True
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise SessionError(f"the session {self.config.app_name or 'corsac'!r} was stopped: Session.get_or_create gives a new one")
 
     def __enter__(self) -> Session:
         return self
@@ -194,7 +203,13 @@ class DataFrameReader:
         self._session = session
 
     def csv(self, paths: Union[PathLike, list[PathLike]], schema: Any = None, merge_schemas: bool = False) -> DataFrame:
-        """Comma-separated values, by path, pattern or folder. Types are found by looking; ``schema`` says others."""
+        """Comma-separated values, by path, pattern or folder. Types are found by looking; ``schema`` says others. With
+        ``merge_schemas`` a column that only some files have is NULL elsewhere; without, the first file says the columns."""
+        if schema is not None and merge_schemas:
+            raise UsageError("a schema says the columns, and merge_schemas takes those of all files: leave one of them out")
+        nested = [name for name, native in _types(schema).items() if isinstance(native, tuple) and native[0] in ("list", "struct", "fixed_list")]
+        if nested:
+            raise UsageError(f"a CSV file holds no lists and structs, and {nested[0]} is to be one: read it as text, and cast it to JSON")
         frame = self._read(paths, "csv", merge_schemas)
         return self._session._typed(frame, _types(schema))
 
@@ -258,10 +273,18 @@ class DataFrameReader:
             ]
         whole = frames[0]
         for frame in frames[1:]:
-            if frame.columns != whole.columns:
-                raise UsageError(f"the files have different columns: {whole.columns} and {frame.columns}; merge_schemas=True takes all of them")
-            whole = whole.union(frame)
+            missing = [name for name in whole.columns if name not in frame.columns]
+            if missing:
+                raise UsageError(f"the files have different columns: {', '.join(missing)} not in all of them; merge_schemas=True takes them all")
+            whole = _widened(whole, frame).union(_widened(frame.select(*(frame[name] for name in whole.columns)), whole))
         return whole
+
+
+def _widened(frame: DataFrame, other: DataFrame) -> DataFrame:
+    """A frame with those columns as texts that are texts in the other."""
+    texts = {field.name for field in other.schema if field.data_type == StringType}
+    others = [field.name for field in frame.schema if field.name in texts and field.data_type not in (StringType, NullType)]
+    return frame.with_columns({name: frame[name].cast("string") for name in others}) if others else frame
 
 
 def _types(schema: Schema | Mapping[str, Any] | None) -> dict[str, Any]:

@@ -127,6 +127,8 @@ BooleanType = DataType("boolean")
 DateType = DataType("date")
 TimestampType = DataType(("timestamp", "us", "UTC"))
 BinaryType = DataType("binary")
+# a column of which nothing but NULL is known
+NullType = DataType("null")
 # texts with a meaning; the engine knows them as texts
 JsonType = DataType("json")
 MarkdownType = DataType("string")

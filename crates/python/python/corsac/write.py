@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from corsac.errors import UsageError
+from corsac.errors import TargetExistsError, UsageError
 from corsac.result import QueryMetrics
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DataFrameWriter:
         if mode not in ("error", "overwrite", "append", "ignore"):
             raise UsageError(f"{mode!r} is no mode: error, overwrite, append, ignore")
         if mode == "error" and Path(path).exists():
-            raise FileExistsError(f"{path} is there already, and mode is error")
+            raise TargetExistsError(f"{path} is there already, and mode is error")
         return mode == "ignore" and Path(path).exists()
 
     def _file(self, path: Union[str, Path], mode: str, format: str) -> QueryMetrics:

@@ -6,6 +6,7 @@ from typing import Any
 
 from corsac._corsac import Expr
 from corsac.column import Column, ColumnOrName, _call, _column, literal, named
+from corsac.errors import TypeMismatchError
 from corsac.functions.user import async_udf, udf
 from corsac.types import native_type
 
@@ -52,6 +53,8 @@ __all__ = [
 
 def col(col_name: str) -> Column:
     """A column by its name. A dot leads into a struct: ``col("ticket.urgent")``."""
+    if not isinstance(col_name, str):
+        raise TypeMismatchError(f"a column is called by a text, not by {col_name!r}; a constant is written lit({col_name!r})")
     return Column(Expr.column(col_name))
 
 
