@@ -66,15 +66,16 @@ fn with_below(plan: &LogicalPlan, condition: &Expr, gains: bool) -> Result<Optio
         LogicalPlan::Filter(inner) if has_call(&inner.predicate) => {
             // as it is written: what stands inside comes first
             let together = inner.predicate.clone().and(condition.clone());
-            Some(LogicalPlan::Filter(Filter::try_new(together, Arc::clone(&inner.input))?))
+            // both may go on further down: the one inside was not moved yet
+            Some(sink_filter(Filter::try_new(together, Arc::clone(&inner.input))?)?.data)
         }
         LogicalPlan::Filter(inner) => match with_below(&inner.input, condition, gains)? {
             Some(input) => Some(LogicalPlan::Filter(Filter::try_new(inner.predicate.clone(), Arc::new(input))?)),
             None => None,
         },
         LogicalPlan::SubqueryAlias(alias) => {
-            let Some(inside) = rewritten(condition, &renamed(&alias.schema, alias.input.schema()))? else { return Ok(None) };
-            match with_below(&alias.input, &inside, gains)? {
+            let inside = rewritten(condition, &renamed(&alias.schema, alias.input.schema()))?;
+            match inside.map(|inside| with_below(&alias.input, &inside, gains)).transpose()?.flatten() {
                 Some(input) => Some(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?)),
                 None => None,
             }
@@ -82,8 +83,10 @@ fn with_below(plan: &LogicalPlan, condition: &Expr, gains: bool) -> Result<Optio
         LogicalPlan::Projection(projection) => {
             let given = projection.schema.columns().into_iter().zip(projection.expr.iter().map(|given| given.clone().unalias()));
             let columns = given.filter(|(_, given)| is_plain(given)).collect();
-            let Some(inside) = rewritten(condition, &columns)? else { return Ok(None) };
-            match with_below(&projection.input, &inside, gains || projection.expr.iter().any(has_call))? {
+            let gains = gains || projection.expr.iter().any(has_call);
+            // what is worked out here holds it up: then it stands above, which may gain something all the same
+            let inside = rewritten(condition, &columns)?;
+            match inside.map(|inside| with_below(&projection.input, &inside, gains)).transpose()?.flatten() {
                 Some(input) => Some(LogicalPlan::Projection(Projection::try_new_with_schema(
                     projection.expr.clone(),
                     Arc::new(input),

@@ -447,6 +447,36 @@ fn in_any_order(table: &str) -> Vec<&str> {
     lines
 }
 
+/// Filters that stand directly on each other move down together, below what need not be asked about the rows they leave out.
+#[tokio::test]
+async fn two_filters_in_a_row_go_below_what_is_asked_for_a_column() {
+    same(
+        async |session| {
+            let frame = session.table("r").await?.with_column("kind", semantic::classify("t", ["good", "odd"]))?;
+            frame
+                .filter(semantic::predicate("Is {{ t }} good?").input("t"))?
+                .filter(semantic::predicate("Is {{ product }} a lamp?").input("product"))
+        },
+        "SELECT * FROM (SELECT *, semantic_classify(t, ['good', 'odd']) AS kind FROM r) AS q
+         WHERE semantic_predicate('Is {{ t }} good?', t) AND semantic_predicate('Is {{ product }} a lamp?', product)",
+    )
+    .await;
+}
+
+/// A condition that needs one asked column is asked before another that it does not need.
+#[tokio::test]
+async fn a_filter_on_an_asked_column_goes_below_what_is_asked_after_it() {
+    same(
+        async |session| {
+            let frame = session.table("r").await?.with_column("t", semantic::map("Say {{ t }}").input("t"))?;
+            frame.with_column("kind", semantic::classify("t", ["good", "odd"]))?.filter(semantic::predicate("Is {{ t }} good?").input("t"))
+        },
+        "SELECT * FROM (SELECT *, semantic_classify(t, ['good', 'odd']) AS kind FROM (SELECT * REPLACE (semantic_map('Say {{ t }}', t) AS t) FROM r) AS p) AS q
+         WHERE semantic_predicate('Is {{ t }} good?', t)",
+    )
+    .await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
