@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from corsac import OpenRouterEmbeddingModel, OpenRouterLanguageModel, SemanticConfig, Session, SessionConfig, Simulator
 
 KEY = "sk-or-v1-the-key-of-the-tests"
+
+
+def listens_to_ctrl_c() -> None:
+    """For a child: whoever starts the tests in the background may have it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def session_over(simulator: Simulator, model: Any = None, embeddings: bool = False, **settings: Any) -> Session:

@@ -46,7 +46,7 @@ from corsac import (
 )
 from corsac import progress
 from corsac.errors import CallError, QueryError, UsageError
-from frames import KEY, session_over
+from frames import KEY, listens_to_ctrl_c, session_over
 from inside import Inside
 
 TEXTS = ["It never came.", "I love it.", None, "It never came."]
@@ -319,7 +319,7 @@ except KeyboardInterrupt:
     print("stopped", flush=True)
 """
     environment = {**os.environ, "CORSAC_HOME": str(home)}
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=listens_to_ctrl_c)
     try:
         assert inside.asked.wait(60)
         child.send_signal(signal.SIGINT)

@@ -44,7 +44,7 @@ def test_dspy_is_answered_without_a_key() -> None:
     dspy = pytest.importorskip("dspy")
     import corsac.dspy
 
-    lm = corsac.dspy.LM("local", engine="local", max_tokens=8)
+    lm = corsac.dspy.LM("local", engine="local", max_tokens=400)
     assert not lm.supports_function_calling
     (answer,) = lm("Say one word.")
     assert isinstance(answer, str) and answer

@@ -17,6 +17,7 @@ import pytest
 import corsac
 from corsac import Simulator
 from corsac.engine import open_engine, settings_of
+from frames import listens_to_ctrl_c
 
 KEY = "sk-or-v1-a-key-for-tests"
 Start = Callable[..., Simulator]
@@ -31,7 +32,7 @@ def run(program: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
     """Runs a program of its own."""
     around = {**os.environ, **more}
     asked = [sys.executable, "-c", textwrap.dedent(program), *arguments]
-    return subprocess.Popen(asked, env=around, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(asked, env=around, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listens_to_ctrl_c)
 
 
 def test_an_import_brings_nothing_heavy() -> None:
